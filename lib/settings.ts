@@ -1,0 +1,193 @@
+/**
+ * The settings of a broker: one schema, in which name, unit, range, default and meaning of each setting stand once.
+ *
+ * Rules of this file:
+ * - It imports nothing but the validator, because three sides read it: the CDK app (context values), the Lambdas (their
+ *   environment) and the local stack (command line).
+ * - The settings table of the README is generated from it (`npm run docs`); a test holds them equal.
+ */
+import * as v from 'valibot';
+
+const integer = (least: number, most: number, unit: string, meaning: string) =>
+  v.pipe(
+    v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))], `must be a whole number`),
+    v.integer('must be a whole number'),
+    v.minValue(least, `must be at least ${least}`),
+    v.maxValue(most, `must be at most ${most}`),
+    v.metadata({ unit, range: `${least} – ${most}` }),
+    v.description(meaning),
+  );
+
+const matching = (pattern: RegExp, rule: string, meaning: string) =>
+  v.pipe(
+    v.string(`must be ${rule}`),
+    v.regex(pattern, `must be ${rule}`),
+    v.metadata({ unit: '', range: rule }),
+    v.description(meaning),
+  );
+
+const oneOf = <const T extends readonly [string, ...string[]]>(choices: T, meaning: string) =>
+  v.pipe(
+    v.picklist(choices, `must be one of ${choices.join(', ')}`),
+    v.metadata({ unit: '', range: choices.join(', ') }),
+    v.description(meaning),
+  );
+
+/** What the broker's code reads at run time. Travels to the Lambdas as one JSON environment variable, `SETTINGS`. */
+export const brokerSettings = {
+  sessionExpirySeconds: v.optional(
+    integer(
+      1,
+      1_209_600,
+      's',
+      'How long a persistent session is kept after its client went away. SQS can keep 14 days.',
+    ),
+    3_600,
+  ),
+  redeliveryRate: v.optional(
+    integer(1, 1_000, 'messages/s', 'Stored messages sent to one returning client in any second, at most.'),
+    10,
+  ),
+  liveTraffic: v.optional(
+    oneOf(
+      ['ordered', 'interleaved'],
+      'Messages that arrive while stored ones are still being redelivered: behind them in order, or straight through, as IoT Core does.',
+    ),
+    'ordered',
+  ),
+  maxPayloadBytes: v.optional(
+    integer(1, 131_072, 'bytes', 'Largest payload of a PUBLISH; a larger one closes the connection.'),
+    131_072,
+  ),
+  maxStoredMessages: v.optional(
+    integer(
+      1,
+      100_000,
+      'messages',
+      'Messages stored for one offline session; the newest is refused beyond that, with a log line.',
+    ),
+    10_000,
+  ),
+  maxStoredBytes: v.optional(
+    integer(
+      1,
+      10_737_418_240,
+      'bytes',
+      'Payload and topic bytes stored for one offline session; the newest is refused beyond that.',
+    ),
+    104_857_600,
+  ),
+  maxInFlight: v.optional(
+    integer(
+      1,
+      1_000,
+      'messages',
+      'QoS 1 messages sent to one client and not yet acknowledged; more wait in its queue.',
+    ),
+    100,
+  ),
+  maxSubscriptions: v.optional(
+    integer(1, 1_000, 'filters', 'Topic filters of one session; SUBACK answers 0x80 beyond that.'),
+    100,
+  ),
+  maxClientIdBytes: v.optional(
+    integer(23, 900, 'bytes', 'Longest client id in UTF-8; a longer one gets CONNACK return code 2.'),
+    256,
+  ),
+  maxTopicBytes: v.optional(
+    integer(
+      16,
+      900,
+      'bytes',
+      'Longest topic name or filter in UTF-8. A longer name closes the connection, a longer filter gets 0x80.',
+    ),
+    512,
+  ),
+  maxTopicLevels: v.optional(
+    integer(1, 128, 'levels', 'Most levels of a topic name or filter; beyond that as for maxTopicBytes.'),
+    16,
+  ),
+  maxFilterShapes: v.optional(
+    integer(
+      1,
+      1_000,
+      'shapes',
+      'Distinct patterns of wildcards in use in the whole broker; a filter with a new one gets 0x80 beyond that.',
+    ),
+    100,
+  ),
+} as const;
+
+/** What only the deployment reads. */
+export const deploymentSettings = {
+  stackName: v.optional(
+    matching(
+      /^[A-Za-z][A-Za-z0-9-]{0,31}$/,
+      '1–32 letters, digits and hyphens, a letter first',
+      'Name of the stack; also the prefix of every queue it makes.',
+    ),
+    'serverless-mqtt',
+  ),
+  stageName: v.optional(
+    matching(
+      /^[A-Za-z0-9_-]{1,64}$/,
+      '1–64 of A–Z a–z 0–9 _ -',
+      'Stage of the WebSocket API: the path in the URL clients connect to.',
+    ),
+    'mqtt',
+  ),
+  logRetentionDays: v.optional(
+    v.pipe(
+      integer(1, 3_653, 'days', 'How long CloudWatch keeps the logs; one of the values CloudWatch accepts.'),
+      v.check(
+        (days) => logRetentionChoices.includes(days),
+        () => `must be one of ${logRetentionChoices.join(', ')}`,
+      ),
+    ),
+    30,
+  ),
+  lambdaMemoryMb: v.optional(integer(128, 10_240, 'MB', 'Memory of each Lambda; its share of CPU grows with it.'), 512),
+  redeliveryConcurrency: v.optional(
+    integer(2, 1_000, 'Lambdas', 'Redelivery Lambdas running at once, over all clients.'),
+    50,
+  ),
+} as const;
+
+const logRetentionChoices = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
+const brokerSchema = v.strictObject(brokerSettings);
+const deploymentSchema = v.strictObject({ ...brokerSettings, ...deploymentSettings });
+
+export type BrokerSettings = v.InferOutput<typeof brokerSchema>;
+export type DeploymentSettings = v.InferOutput<typeof deploymentSchema>;
+
+/** A setting has a value that the broker cannot work with. The message names each such setting, its value and the rule. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/** The broker's own settings out of `given`, defaults filled in. @throws SettingsError */
+export const readBrokerSettings = (given: Readonly<Record<string, unknown>>): BrokerSettings =>
+  read(brokerSchema, given);
+
+/** All settings out of `given`, defaults filled in. @throws SettingsError */
+export const readDeploymentSettings = (given: Readonly<Record<string, unknown>>): DeploymentSettings =>
+  read(deploymentSchema, given);
+
+const read = <S extends v.GenericSchema>(schema: S, given: Readonly<Record<string, unknown>>): v.InferOutput<S> => {
+  const result = v.safeParse(schema, given);
+  if (result.success) return result.output;
+  throw new SettingsError(
+    result.issues
+      .map((issue) => {
+        const name = String(issue.path?.[0]?.key ?? '');
+        const known = name in brokerSettings || name in deploymentSettings;
+        return known
+          ? `setting ${name} is ${JSON.stringify(given[name])}: it ${issue.message}`
+          : `there is no setting named ${name}: see the settings table in README.md`;
+      })
+      .join('\n'),
+  );
+};
