@@ -1,0 +1,25 @@
+/** `$connect`: the handshake must offer our sub-protocol (wire §1). Nothing is written: CONNECT comes in a frame. */
+import type { ConnectEvent, GatewayResult } from './events.ts';
+import { log } from './log.ts';
+
+const SUBPROTOCOL = 'mqtt.base64';
+
+export const handler = async (event: ConnectEvent): Promise<GatewayResult> => {
+  const offered = subprotocolsOf(event.headers ?? {});
+  if (offered.includes(SUBPROTOCOL)) {
+    return { statusCode: 200, headers: { 'Sec-WebSocket-Protocol': SUBPROTOCOL } };
+  }
+  log('handshake-refused', {
+    connectionId: event.requestContext.connectionId,
+    offered: offered.join(', ').slice(0, 100),
+    detail: `offer the sub-protocol ${SUBPROTOCOL}: API Gateway carries no binary frames, so a plain MQTT client needs the transport of this project (docs/wire-protocol.md)`,
+  });
+  return { statusCode: 400 };
+};
+
+/** The names come in one header, separated by commas; how the header is spelt varies. */
+const subprotocolsOf = (headers: Readonly<Record<string, string | undefined>>): readonly string[] =>
+  Object.entries(headers)
+    .filter(([name]) => name.toLowerCase() === 'sec-websocket-protocol')
+    .flatMap(([, value]) => (value ?? '').split(','))
+    .map((name) => name.trim());

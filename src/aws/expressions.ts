@@ -1,0 +1,74 @@
+/** Changes and conditions (`src/session/change.ts`) as DynamoDB expressions. Pure. */
+
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
+import type { Change, Condition } from '../session/change.ts';
+
+/** Every attribute is named by a placeholder, because many of their names are DynamoDB's reserved words. */
+export interface Expressions {
+  readonly ConditionExpression?: string;
+  readonly UpdateExpression?: string;
+  readonly ExpressionAttributeNames?: Record<string, string>;
+  readonly ExpressionAttributeValues?: Record<string, AttributeValue>;
+}
+
+export function conditionExpression<R>(conditions: readonly Condition<R>[]): Expressions {
+  const terms = createTerms();
+  return { ...terms.conditions(conditions as readonly Condition<Item>[]), ...terms.placeholders() };
+}
+
+/** @param ttl epoch seconds after which DynamoDB may collect the item, set by the same write */
+export function changeExpressions<R>(change: Change<R>, ttl: number): Expressions {
+  const terms = createTerms();
+  const sets = Object.entries({ ...change.set, ttl }).map(
+    ([name, value]) => `${terms.name(name)} = ${terms.value(value)}`,
+  );
+  const adds = Object.entries(change.add ?? {}).map(([name, value]) => `${terms.name(name)} ${terms.value(value)}`);
+  return {
+    UpdateExpression: `SET ${sets.join(', ')}${adds.length > 0 ? ` ADD ${adds.join(', ')}` : ''}`,
+    ...terms.conditions(change.if as readonly Condition<Item>[]),
+    ...terms.placeholders(),
+  };
+}
+
+type Item = Record<string, string>;
+
+/** Collects the placeholders of one command. */
+const createTerms = () => {
+  const names = new Map<string, string>();
+  const values: Record<string, unknown> = {};
+
+  const nameOf = (name: string): string => {
+    const placeholder = names.get(name) ?? `#n${names.size}`;
+    names.set(name, placeholder);
+    return placeholder;
+  };
+
+  const placeholderOf = (value: unknown): string => {
+    const placeholder = `:v${Object.keys(values).length}`;
+    values[placeholder] = value;
+    return placeholder;
+  };
+
+  const one = (condition: Condition<Item>): string => {
+    if (condition[0] === 'absent') return `attribute_not_exists(${nameOf('pk')})`;
+    if (condition[0] === 'any') return `(${condition[1].map(one).join(' OR ')})`;
+    const [comparison, name, value] = condition;
+    // DynamoDB finds an absent attribute unequal to any value; a comparison with what is absent must not hold.
+    const present = comparison === '<>' ? `attribute_exists(${nameOf(name)}) AND ` : '';
+    return `(${present}${nameOf(name)} ${comparison} ${placeholderOf(value)})`;
+  };
+
+  return {
+    name: nameOf,
+    value: placeholderOf,
+    conditions: (conditions: readonly Condition<Item>[]): Expressions =>
+      conditions.length === 0 ? {} : { ConditionExpression: conditions.map(one).join(' AND ') },
+    placeholders: (): Expressions => ({
+      ...(names.size > 0 && {
+        ExpressionAttributeNames: Object.fromEntries([...names].map(([name, placeholder]) => [placeholder, name])),
+      }),
+      ...(Object.keys(values).length > 0 && { ExpressionAttributeValues: marshall(values) }),
+    }),
+  };
+};

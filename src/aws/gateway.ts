@@ -1,0 +1,65 @@
+/**
+ * The other end of a WebSocket, through `@connections`.
+ *
+ * Rules of this file:
+ * - The SDK must not try again by itself (`maxAttempts: 1`): a retry could overtake a later post.
+ * - What was not answered in time may have been taken all the same.
+ */
+import {
+  type ApiGatewayManagementApiClient,
+  DeleteConnectionCommand,
+  PostToConnectionCommand,
+} from '@aws-sdk/client-apigatewaymanagementapi';
+import type { Clock, Gateway } from '../broker/ports.ts';
+
+export interface GatewayOptions {
+  readonly client: ApiGatewayManagementApiClient;
+  readonly clock: Clock;
+  /** Milliseconds after which a post is given up, pauses after throttles included. */
+  readonly postTimeout: number;
+}
+
+/** Pause after the first throttle, ms; doubled each time. */
+const FIRST_PAUSE = 50;
+
+export function createGateway({ client, clock, postTimeout }: GatewayOptions): Gateway {
+  const attempt = async (connectionId: string, frame: string, timeLeft: number) => {
+    // The SDK's own request timeout was seen to fail; the signal does not.
+    const abortSignal = AbortSignal.timeout(Math.max(1, timeLeft));
+    const command = new PostToConnectionCommand({ ConnectionId: connectionId, Data: Buffer.from(frame) });
+    try {
+      await client.send(command, { abortSignal });
+      return 'accepted';
+    } catch (error) {
+      return outcomeOf(error);
+    }
+  };
+
+  return {
+    post: async (connectionId, frame) => {
+      const giveUpAt = clock.now() + postTimeout;
+      for (let pause = FIRST_PAUSE; ; pause *= 2) {
+        const outcome = await attempt(connectionId, frame, giveUpAt - clock.now());
+        if (outcome !== 'throttled' || clock.now() + pause >= giveUpAt) return outcome;
+        await clock.pause(pause);
+      }
+    },
+    close: async (connectionId) => {
+      try {
+        await client.send(new DeleteConnectionCommand({ ConnectionId: connectionId }));
+      } catch (error) {
+        if (outcomeOf(error) !== 'gone') throw error;
+      }
+    },
+  };
+}
+
+/** @throws what is a mistake of ours: no permission, a frame that is too large */
+const outcomeOf = (error: unknown): 'gone' | 'throttled' | 'unclear' => {
+  const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
+  // An error without the header that names it arrives as "Unknown": the status code tells as well.
+  if (name === 'GoneException' || $metadata?.httpStatusCode === 410) return 'gone';
+  if (name === 'LimitExceededException' || $metadata?.httpStatusCode === 429) return 'throttled';
+  if (name === 'ForbiddenException' || name === 'PayloadTooLargeException') throw error;
+  return 'unclear';
+};

@@ -1,0 +1,68 @@
+/**
+ * Where everything lies in the two tables. Both have the keys `pk` and `sk`, and `ttl` in epoch seconds, by which DynamoDB
+ * collects what was left behind, days late.
+ *
+ * | who asks | table | key | access |
+ * |---|---|---|---|
+ * | CONNECT, deliver, every step of a session | sessions | `s#clientId`, `session` | GetItem, UpdateItem |
+ * | cleaning up | sessions | `s#clientId`, `session` | DeleteItem |
+ * | deliver, redeliver, PUBACK | sessions | `s#clientId`, `inflight#generation#packetId` | PutItem, UpdateItem, DeleteItem |
+ * | redeliver: all in flight | sessions | `s#clientId`, begins with `inflight#generation#` | Query |
+ * | SUBSCRIBE, UNSUBSCRIBE, cleaning up | sessions | `s#clientId`, `filter#generation#topicFilter` | PutItem, Query, DeleteItem |
+ * | every frame | sessions | `c#connectionId`, `connection` | GetItem |
+ * | CONNECT, `$disconnect` | sessions | `c#connectionId`, `connection` | PutItem, UpdateItem |
+ * | a packet above one frame | sessions | `c#connectionId`, `connection` and `part#index` | PutItem, Query, DeleteItem |
+ * | PUBLISH: who subscribes to this filter | subscriptions | `f#topicFilter` | Query |
+ * | SUBSCRIBE, UNSUBSCRIBE, cleaning up | subscriptions | `f#topicFilter`, clientId | UpdateItem, DeleteItem |
+ * | PUBLISH: the shapes in use | subscriptions | `shapes#replica`, `shapes` | GetItem |
+ * | SUBSCRIBE: a new shape | subscriptions | `shapes#replica`, `shapes` | UpdateItem, on every replica |
+ *
+ * Client ids and filters stand whole in a partition key (2,048 bytes) and a sort key (1,024 bytes): `maxClientIdBytes` and
+ * `maxTopicBytes` keep them short enough.
+ */
+import type { ClientId, ConnectionId } from '../session/ids.ts';
+import type { SessionAddress } from '../session/session.ts';
+
+export interface Key {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+export const sessionKey = (clientId: ClientId): Key => ({ pk: `s#${clientId}`, sk: 'session' });
+
+export const inFlightPrefix = ({ clientId, generation }: SessionAddress): Key => ({
+  pk: `s#${clientId}`,
+  sk: `inflight#${generation}#`,
+});
+
+export const inFlightKey = (session: SessionAddress, packetId: number): Key => {
+  const { pk, sk } = inFlightPrefix(session);
+  return { pk, sk: `${sk}${packetId}` };
+};
+
+export const filterPrefix = ({ clientId, generation }: SessionAddress): Key => ({
+  pk: `s#${clientId}`,
+  sk: `filter#${generation}#`,
+});
+
+export const filterKey = (session: SessionAddress, topicFilter: string): Key => {
+  const { pk, sk } = filterPrefix(session);
+  return { pk, sk: `${sk}${topicFilter}` };
+};
+
+export const connectionKey = (connectionId: ConnectionId): Key => ({ pk: `c#${connectionId}`, sk: 'connection' });
+
+export const pieceKey = (connectionId: ConnectionId, index: number): Key => ({
+  pk: `c#${connectionId}`,
+  sk: `part#${index}`,
+});
+
+export const subscriptionKey = (topicFilter: string, clientId: ClientId): Key => ({
+  pk: `f#${topicFilter}`,
+  sk: clientId,
+});
+
+/** The registry of shapes is read for every frame that publishes, so it has copies in several partitions. */
+export const SHAPE_REPLICAS = 4;
+
+export const shapesKey = (replica: number): Key => ({ pk: `shapes#${replica}`, sk: 'shapes' });

@@ -1,0 +1,94 @@
+/** All ports of the broker on AWS, from what a Lambda finds in its environment. */
+import { randomBytes } from 'node:crypto';
+import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import type { Clock, Ids, Log, Ports } from '../broker/ports.ts';
+import type { ClientId, Generation, MessageId } from '../session/ids.ts';
+import { createClientQueues } from './client-queues.ts';
+import { createGateway } from './gateway.ts';
+import {
+  createConnections,
+  createFilters,
+  createInFlight,
+  createSessions,
+  createShapeRegistry,
+  createSubscriptions,
+} from './stores.ts';
+import { createTable } from './table.ts';
+import { createWorkQueue } from './work-queues.ts';
+
+export interface AwsResources {
+  readonly sessionsTable: string;
+  readonly subscriptionsTable: string;
+  readonly redeliveryQueueUrl: string;
+  readonly timersQueueUrl: string;
+  readonly clientQueuePrefix: string;
+  readonly queueUrlBase: string;
+  readonly callbackUrl: string;
+  /** Milliseconds. */
+  readonly postTimeout: number;
+  /** Seconds. */
+  readonly clientQueueVisibility: number;
+  /** Seconds. */
+  readonly clientQueueRetention: number;
+}
+
+export interface AwsClients {
+  readonly dynamodb: DynamoDBClient;
+  readonly sqs: SQSClient;
+  readonly gateway: ApiGatewayManagementApiClient;
+}
+
+/** An AWS call that hangs is given up well before its Lambda is. Milliseconds. */
+const requestHandler = { connectionTimeout: 1_000, requestTimeout: 4_000, throwOnRequestTimeout: true };
+
+export function createAwsClients(callbackUrl: string): AwsClients {
+  return {
+    dynamodb: new DynamoDBClient({ maxAttempts: 3, requestHandler }),
+    sqs: new SQSClient({ maxAttempts: 3, requestHandler }),
+    gateway: new ApiGatewayManagementApiClient({ endpoint: callbackUrl, maxAttempts: 1, requestHandler }),
+  };
+}
+
+export function createAwsPorts(resources: AwsResources, clients: AwsClients, log: Log): Ports {
+  const { dynamodb, sqs, gateway } = clients;
+  const clock = systemClock;
+  const sessions = createTable({ client: dynamodb, name: resources.sessionsTable, clock });
+  const subscriptions = createTable({ client: dynamodb, name: resources.subscriptionsTable, clock });
+  return {
+    sessions: createSessions(sessions),
+    inFlight: createInFlight(sessions),
+    filters: createFilters(sessions),
+    connections: createConnections(sessions),
+    subscriptions: createSubscriptions(subscriptions, createShapeRegistry(dynamodb, resources.subscriptionsTable)),
+    gateway: createGateway({ client: gateway, clock, postTimeout: resources.postTimeout }),
+    queues: createClientQueues({
+      client: sqs,
+      prefix: resources.clientQueuePrefix,
+      urlBase: resources.queueUrlBase,
+      visibilityTimeout: resources.clientQueueVisibility,
+      retentionPeriod: resources.clientQueueRetention,
+    }),
+    redelivery: createWorkQueue(sqs, resources.redeliveryQueueUrl),
+    timers: createWorkQueue(sqs, resources.timersQueueUrl),
+    clock,
+    ids: randomIds,
+    log,
+  };
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+};
+
+const random = (bytes: number): string => randomBytes(bytes).toString('base64url');
+
+export const randomIds: Ids = {
+  generation: () => random(16) as Generation,
+  message: () => random(16) as MessageId,
+  // Letters and digits only, as the specification recommends for client ids [MQTT-3.1.3-5].
+  client: () => `auto-${randomBytes(12).toString('hex')}` as ClientId,
+  unit: () => random(6),
+};

@@ -1,0 +1,170 @@
+/** The ports of what DynamoDB keeps. */
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
+import type {
+  Connection,
+  Connections,
+  Filters,
+  InFlightMessages,
+  Piece,
+  Sessions,
+  Subscriber,
+  Subscription,
+  Subscriptions,
+} from '../broker/ports.ts';
+import {
+  CONNECTION_TIME_TO_LIVE,
+  PIECE_TIME_TO_LIVE,
+  SESSION_TIME_TO_LIVE,
+  UNSUBSCRIBED_TIME_TO_LIVE,
+} from '../broker/time-to-live.ts';
+import type { ClientId } from '../session/ids.ts';
+import type { InFlight, Session } from '../session/session.ts';
+import {
+  connectionKey,
+  filterKey,
+  filterPrefix,
+  inFlightKey,
+  inFlightPrefix,
+  pieceKey,
+  SHAPE_REPLICAS,
+  sessionKey,
+  shapesKey,
+  subscriptionKey,
+} from './keys.ts';
+import type { Table } from './table.ts';
+
+export function createSessions(table: Table): Sessions {
+  return {
+    read: (clientId) => table.get<Session>(sessionKey(clientId)),
+    change: (clientId, change) => table.change(sessionKey(clientId), change, SESSION_TIME_TO_LIVE),
+    remove: async (clientId, conditions) => {
+      await table.remove(sessionKey(clientId), conditions);
+    },
+  };
+}
+
+export function createInFlight(table: Table): InFlightMessages {
+  return {
+    put: (session, message) => table.putNew(inFlightKey(session, message.packetId), message, SESSION_TIME_TO_LIVE),
+    list: async (session) => {
+      const found = await table.query<InFlight>(inFlightPrefix(session));
+      return found.map(({ record }) => record).sort((a, b) => a.sequence - b.sequence);
+    },
+    change: (session, packetId, change) => table.change(inFlightKey(session, packetId), change, SESSION_TIME_TO_LIVE),
+    remove: (session, packetId, conditions) => table.remove(inFlightKey(session, packetId), conditions),
+  };
+}
+
+export function createFilters(table: Table): Filters {
+  return {
+    put: (session, topicFilter) => table.put(filterKey(session, topicFilter), {}, SESSION_TIME_TO_LIVE),
+    list: async (session) => {
+      const prefix = filterPrefix(session);
+      return (await table.query(prefix)).map(({ key }) => key.sk.slice(prefix.sk.length));
+    },
+    remove: async (session, topicFilter) => {
+      await table.remove(filterKey(session, topicFilter), []);
+    },
+  };
+}
+
+export function createConnections(table: Table): Connections {
+  return {
+    read: (connectionId) => table.get<Connection>(connectionKey(connectionId)),
+    open: (connectionId, connection) =>
+      table.putNew(connectionKey(connectionId), { ...connection, state: 'connected' }, CONNECTION_TIME_TO_LIVE),
+    close: (connectionId) =>
+      table.swap<Connection>(connectionKey(connectionId), { state: 'closed' }, CONNECTION_TIME_TO_LIVE),
+    putPiece: (connectionId, piece) => table.put(pieceKey(connectionId, piece.index), piece, PIECE_TIME_TO_LIVE),
+    readWithPieces: async (connectionId) => {
+      const found = await table.query<Connection | Piece>({ ...connectionKey(connectionId), sk: '' });
+      const connection = found.find(({ key }) => key.sk === 'connection')?.record as Connection | undefined;
+      const pieces = found.filter(({ key }) => key.sk !== 'connection').map(({ record }) => record as Piece);
+      return { connection, pieces: pieces.sort((a, b) => a.index - b.index) };
+    },
+    removePieces: async (connectionId, pieces) => {
+      await Promise.all(pieces.map(({ index }) => table.remove(pieceKey(connectionId, index), [])));
+    },
+  };
+}
+
+export function createSubscriptions(table: Table, registry: ShapeRegistry): Subscriptions {
+  return {
+    change: (topicFilter, clientId, change) =>
+      table.change(
+        subscriptionKey(topicFilter, clientId),
+        change,
+        change.set?.active === false ? UNSUBSCRIBED_TIME_TO_LIVE : SESSION_TIME_TO_LIVE,
+      ),
+    remove: async (topicFilter, clientId, conditions) => {
+      await table.remove(subscriptionKey(topicFilter, clientId), conditions);
+    },
+    to: async (topicFilter) => {
+      const found = await table.query<Subscription>({ ...subscriptionKey(topicFilter, '' as ClientId) });
+      return found.flatMap(({ key, record: { qos, generation, active } }): Subscriber[] =>
+        active ? [{ topicFilter, clientId: key.sk as ClientId, generation, qos }] : [],
+      );
+    },
+    shapes: registry.read,
+    addShape: registry.add,
+  };
+}
+
+export interface ShapeRegistry {
+  read(): Promise<ReadonlySet<string>>;
+  add(shape: string, most: number): Promise<boolean>;
+}
+
+/**
+ * The shapes in use, a set of strings in each of several replicas: every SUBSCRIBE of a new shape writes all of them, a
+ * PUBLISH reads any one.
+ */
+export function createShapeRegistry(client: DynamoDBClient, tableName: string): ShapeRegistry {
+  /** Shapes that this process has written to every replica. One that was only read may still be on its way to others. */
+  const registered = new Set<string>();
+
+  const addTo = async (replica: number, shape: string, most?: number): Promise<boolean> => {
+    const command = new UpdateItemCommand({
+      TableName: tableName,
+      Key: marshall(shapesKey(replica)),
+      UpdateExpression: 'ADD shapes :shape',
+      ExpressionAttributeValues: {
+        ':shape': { SS: [shape] },
+        ...(most !== undefined && { ':most': { N: String(most) }, ':this': { S: shape } }),
+      },
+      ...(most !== undefined && {
+        ConditionExpression: 'attribute_not_exists(shapes) OR contains(shapes, :this) OR size(shapes) < :most',
+      }),
+    });
+    try {
+      await client.send(command);
+      return true;
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
+  };
+
+  return {
+    read: async () => {
+      const replica = Math.floor(Math.random() * SHAPE_REPLICAS);
+      const { Item } = await client.send(
+        new GetItemCommand({ TableName: tableName, Key: marshall(shapesKey(replica)), ConsistentRead: true }),
+      );
+      return new Set(Item?.shapes?.SS ?? []);
+    },
+    add: async (shape, most) => {
+      if (registered.has(shape)) return true;
+      if (!(await addTo(0, shape, most))) return false;
+      for (let replica = 1; replica < SHAPE_REPLICAS; replica++) await addTo(replica, shape);
+      registered.add(shape);
+      return true;
+    },
+  };
+}

@@ -1,0 +1,27 @@
+/** What every use case works with: the ports, the settings, and what this process happens to remember. */
+import type { FilterShape } from '../mqtt/filter-shape.ts';
+import type { TopicLimits } from '../mqtt/topic.ts';
+import type { LiveTraffic, StorageBounds, Timing } from '../session/transitions.ts';
+import type { Ports } from './ports.ts';
+
+/** The settings of `lib/settings.ts` that the broker reads. Units and meanings stand there. */
+export interface Settings extends StorageBounds, TopicLimits {
+  readonly sessionExpirySeconds: number;
+  readonly redeliveryRate: number;
+  readonly liveTraffic: LiveTraffic;
+  readonly maxPayloadBytes: number;
+  readonly maxInFlight: number;
+  readonly maxSubscriptions: number;
+  readonly maxClientIdBytes: number;
+  readonly maxFilterShapes: number;
+}
+
+export interface Context extends Ports {
+  readonly settings: Settings;
+  readonly timing: Timing;
+  /** Shapes of filters met so far. Only a head start: the registry is read for every frame that publishes. */
+  readonly knownShapes: Set<FilterShape>;
+}
+
+/** The largest packet a client may send: a PUBLISH with the longest topic and payload, or a CONNECT of that size. */
+export const maxPacketBytes = (settings: Settings): number => settings.maxPayloadBytes + settings.maxTopicBytes + 4_096;

@@ -1,0 +1,270 @@
+/**
+ * QoS 1 messages on their way to one session: posted to its connection, or stored behind what waits already.
+ *
+ * Rules of this file (DELIVERY.md, deliver):
+ * - It returns only when every message is durable: in flight, or in the client's queue. The only exceptions are a session
+ *   that is dead and one at its storage bound. Whoever answers PUBACK waits for it.
+ * - Messages are given in order and stay in order.
+ * - A lost race is decided again from what is true now; nothing rests on what somebody else wrote.
+ */
+import { encode } from '../mqtt/codec.ts';
+import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
+import { isAlive, isExpired, packetIdOf, storedBytes } from '../session/session.ts';
+import { allocate, count, nudge, park, queueCreated, widen } from '../session/transitions.ts';
+import type { Context } from './context.ts';
+import { closeSocket, endExpired, loseConnection } from './lose-connection.ts';
+import { post } from './post.ts';
+
+/** Messages that one push carries at most. */
+const AT_ONCE = 25;
+/** A publisher that loses this many races in a row gives up; its client sends the message again. */
+const MOST_ATTEMPTS = 50;
+/** A tick that was due this long ago, ms, and that nobody claimed, is sent again. */
+export const OVERDUE = 5_000;
+
+/** `dead`: there is no such session any more, and nothing was delivered. */
+export type Delivered = 'delivered' | 'dead';
+
+/** @throws when AWS fails: then it is not known which of the messages are durable */
+export async function deliver(context: Context, to: SessionAddress, messages: readonly Message[]): Promise<Delivered> {
+  const { settings } = context;
+  let waiting = messages;
+  for (let attempt = 0; waiting.length > 0; attempt++) {
+    if (attempt > MOST_ATTEMPTS + messages.length) throw new Error(`delivery to ${to.clientId} lost too many races`);
+    const batch = onePush(waiting, Math.min(AT_ONCE, settings.maxInFlight));
+    const outcome = await context.sessions.change(
+      to.clientId,
+      allocate(to.generation, batch.length, settings.liveTraffic),
+    );
+    let session = outcome.record;
+    if (outcome.done) {
+      const result = await postDirectly(context, to, outcome.record, batch);
+      if (result === 'delivered') waiting = waiting.slice(batch.length);
+      if (result !== 'refused') continue;
+      session = await context.sessions.read(to.clientId);
+    }
+    if (!isAlive(session, to.generation)) return 'dead';
+    if (isExpired(session, context.clock.now())) {
+      await endExpired(context, to, session);
+      continue;
+    }
+    if (!outcome.done && maySendDirectly(session, context) && (await hasRoom(context, to, session, batch.length)))
+      continue;
+    if (await store(context, to, session, waiting)) return 'delivered';
+  }
+  return 'delivered';
+}
+
+/** Bytes of payload and topic beyond which a push is not filled up any further. */
+const PUSH_BYTES = 96 * 1_024;
+
+/** The first of `messages` that make one push: at least one, at most `most`. */
+export const onePush = <M extends Message>(messages: readonly M[], most: number): readonly M[] => {
+  let bytes = 0;
+  const end = messages.findIndex((message, index) => {
+    bytes += storedBytes(message);
+    return index >= most || (index > 0 && bytes > PUSH_BYTES);
+  });
+  return end < 0 ? messages : messages.slice(0, end);
+};
+
+const maySendDirectly = (session: Session, context: Context): boolean =>
+  session.status === 'online' && (session.mode === 'direct' || context.settings.liveTraffic === 'interleaved');
+
+// ── Direct ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * `again`: nothing of `batch` counts as delivered, decide again. `refused`: the same, and the connection takes no more for
+ * now. `session` has just given its last numbers to `batch`.
+ */
+const postDirectly = async (
+  context: Context,
+  to: SessionAddress,
+  session: Session,
+  batch: readonly Message[],
+): Promise<'delivered' | 'again' | 'refused'> => {
+  const { epoch } = session;
+  const first = session.sequence - batch.length + 1;
+  const records = batch.map(
+    (message, index): InFlight => ({
+      ...message,
+      sequence: first + index,
+      packetId: packetIdOf(first + index),
+      epoch,
+      tick: 0,
+    }),
+  );
+  const written = await putInOrder(context, to, records);
+  if (written < records.length) {
+    // an old message still holds one of the packet ids: the next numbers have others
+    await takeBack(context, to, records.slice(0, written));
+    return 'again';
+  }
+
+  const packets = records.map((record) => encodePublish(record, false));
+  // The second look at the session only has to come after the messages are in flight, so it need not wait for the post.
+  const [posted, now] = await Promise.all([
+    post(context, session.connectionId, packets, first),
+    context.sessions.read(to.clientId),
+  ]);
+  switch (posted) {
+    case 'accepted':
+      // a connection that is already replaced may still accept posts
+      if (isAlive(now, to.generation) && now.epoch === epoch) return 'delivered';
+      break;
+    case 'gone':
+      await loseConnection(context, { ...to, epoch, persistent: session.persistent });
+      break;
+    case 'unclear':
+      // It may have been delivered, so it stays in flight, to be sent again under its packet id with DUP. That needs a new
+      // epoch, and one whose tick has not looked yet: only if this write makes the session offline is that certain.
+      await closeSocket(context, session.connectionId);
+      if (await loseConnection(context, { ...to, epoch, persistent: session.persistent })) {
+        return session.persistent ? 'delivered' : 'again';
+      }
+      break;
+    case 'throttled':
+      await turnQueued(context, to, session);
+      break;
+  }
+  await takeBack(context, to, records);
+  return posted === 'throttled' ? 'refused' : 'again';
+};
+
+/**
+ * Puts `records` in flight one after the other, up to the first whose packet id is taken; returns how many. One by one, so
+ * that whoever dies here leaves the oldest behind, and nothing newer overtakes what its publisher sends again.
+ */
+export async function putInOrder(context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<number> {
+  for (const [index, record] of records.entries()) {
+    if (!(await context.inFlight.put(to, record))) return index;
+  }
+  return records.length;
+}
+
+/**
+ * What was not surely posted on the current epoch is decided again. The newest goes first, for the same reason. Records that
+ * a newer epoch took over are left alone.
+ */
+const takeBack = async (context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<void> => {
+  for (const record of records.toReversed()) {
+    await context.inFlight.remove(to, record.packetId, [
+      ['=', 'id', record.id],
+      ['=', 'epoch', record.epoch],
+    ]);
+  }
+};
+
+/** A PUBLISH as a subscriber gets it. RETAIN is 0 for an established subscription [MQTT-3.3.1-9]. */
+export const encodePublish = (message: Message & { readonly packetId: number }, dup: boolean): Uint8Array =>
+  encode({
+    type: 'publish',
+    topic: message.topic,
+    payload: message.payload,
+    qos: 1,
+    dup,
+    retain: false,
+    packetId: message.packetId,
+  });
+
+// ── The window ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Looks how full the window really is. False: it has no room for `wanted`, and the session is queued now. */
+const hasRoom = async (context: Context, to: SessionAddress, session: Session, wanted: number): Promise<boolean> => {
+  if (session.windowLeft >= wanted) return true;
+  const free = context.settings.maxInFlight - (await context.inFlight.list(to)).length;
+  if (free >= wanted) {
+    await context.sessions.change(to.clientId, widen(session, free));
+    return true;
+  }
+  await turnQueued(context, to, session);
+  return false;
+};
+
+/** From direct to queued while online: a tick has to follow. */
+const turnQueued = async (context: Context, to: SessionAddress, session: Session): Promise<void> => {
+  const parked = await context.sessions.change(to.clientId, park(session, context.clock.now()));
+  if (parked.done) await sendTick(context, to, parked.record);
+};
+
+const sendTick = (context: Context, to: SessionAddress, session: Session): Promise<void> =>
+  context.redelivery.send(
+    { clientId: to.clientId, generation: to.generation, epoch: session.epoch, number: session.tick },
+    0,
+  );
+
+// ── Stored ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** False: the session has turned direct, decide again. `session`: as it was read. */
+const store = async (
+  context: Context,
+  to: SessionAddress,
+  session: Session,
+  messages: readonly Message[],
+): Promise<boolean> => {
+  const { settings, clock } = context;
+  const fitting = thoseThatFit(messages, session, context);
+  const counted = await context.sessions.change(
+    to.clientId,
+    count(to.generation, fitting.length, bytesOf(fitting), settings, clock.now()),
+  );
+  if (!counted.done) return false;
+  if (fitting.length < messages.length) {
+    context.log('storage-bound', {
+      clientId: to.clientId,
+      refused: messages.length - fitting.length,
+      storedMessages: counted.record.backlog,
+      storedBytes: counted.record.backlogBytes,
+    });
+  }
+  const now = counted.record;
+  const liveEpoch = now.status === 'offline' ? 0 : now.epoch;
+  await sendToQueue(context, to, fitting, liveEpoch);
+  if (now.status === 'online' && now.leaseUntil < clock.now() && clock.now() - now.tickDueAt > OVERDUE) {
+    const nudged = await context.sessions.change(to.clientId, nudge(now, clock.now()));
+    if (nudged.done) await sendTick(context, to, nudged.record);
+  }
+  return true;
+};
+
+const bytesOf = (messages: readonly Message[]): number =>
+  messages.reduce((sum, message) => sum + storedBytes(message), 0);
+
+/** The oldest of `messages`, as many as the session's bounds allow: the newest is refused. */
+const thoseThatFit = (messages: readonly Message[], session: Session, context: Context): readonly Message[] => {
+  const { maxStoredMessages, maxStoredBytes } = context.settings;
+  let bytes = session.backlogBytes;
+  const fits = messages.findIndex((message, index) => {
+    bytes += storedBytes(message);
+    return session.backlog + index + 1 > maxStoredMessages || bytes > maxStoredBytes;
+  });
+  return fits < 0 ? messages : messages.slice(0, fits);
+};
+
+/** How long a publisher waits for a queue that was created just now, ms, and in how many steps. */
+const QUEUE_WAIT = 5_000;
+const QUEUE_STEPS = 20;
+
+const sendToQueue = async (
+  context: Context,
+  to: SessionAddress,
+  messages: readonly Message[],
+  liveEpoch: number,
+): Promise<void> => {
+  let waiting = messages.map((message) => ({ ...message, liveEpoch }));
+  for (let step = 0; waiting.length > 0; step++) {
+    const { sent, missing } = await context.queues.send(to, waiting);
+    waiting = waiting.slice(sent);
+    if (!missing) continue;
+    // Not created yet, created just now, or deleted with its session: only the session tells.
+    if (!isAlive(await context.sessions.read(to.clientId), to.generation)) return;
+    if (step >= QUEUE_STEPS)
+      throw new Error(`the queue of ${to.clientId} is not there ${QUEUE_WAIT} ms after its creation`);
+    if (step === 0) {
+      await context.queues.create(to);
+      await context.sessions.change(to.clientId, queueCreated(to.generation));
+    } else {
+      await context.clock.pause(QUEUE_WAIT / QUEUE_STEPS);
+    }
+  }
+};

@@ -1,0 +1,22 @@
+/**
+ * `$disconnect`: the gateway says that a socket is closed. It may come late, twice, before CONNECT is through, or never.
+ */
+import type { ConnectionId } from '../session/ids.ts';
+import type { Context } from './context.ts';
+import { loseConnection } from './lose-connection.ts';
+
+export async function handleDisconnect(
+  context: Context,
+  connectionId: ConnectionId,
+  statusCode?: number | null,
+  reason?: string | null,
+): Promise<void> {
+  const former = await context.connections.close(connectionId);
+  context.log('socket-closed', {
+    connectionId,
+    ...(former ? { clientId: former.clientId } : {}),
+    ...(statusCode == null ? {} : { statusCode }),
+    ...(reason ? { reason } : {}),
+  });
+  if (former?.state === 'connected') await loseConnection(context, former);
+}

@@ -1,0 +1,287 @@
+/**
+ * One text frame of a client: taken apart, its packets dealt with in order, answered with exactly one reply (wire §3).
+ *
+ * Rules of this file:
+ * - It never throws. What the peer did wrong closes the connection with the reason that MQTT or the wire prescribes; what
+ *   we or AWS did wrong closes it with `internal-error`. Either way there is one log line.
+ * - Packets count as taken only when everything they ask for is done.
+ */
+import { decode, encode, splitPackets } from '../mqtt/codec.ts';
+import { type CloseReason, encodeReply, fromBase64, MAX_FRAME_CHARACTERS, parseClientFrame } from '../mqtt/frame.ts';
+import type { ClientPacket, Connect, Puback, Publish } from '../mqtt/packets.ts';
+import { topicNameProblem } from '../mqtt/topic.ts';
+import { ProtocolViolation } from '../mqtt/violation.ts';
+import type { ConnectionId } from '../session/ids.ts';
+import { acknowledge } from './acknowledge.ts';
+import { type Connected, connect, refused } from './connect.ts';
+import { type Context, maxPacketBytes } from './context.ts';
+import { CLOSE_DELAY, loseConnection } from './lose-connection.ts';
+import type { Connection, Piece } from './ports.ts';
+import { publish } from './publish.ts';
+import { subscribe, unsubscribe } from './subscribe.ts';
+
+export interface Frame {
+  readonly connectionId: ConnectionId;
+  readonly body: string;
+  /** When this Lambda is stopped, ms since 1970. */
+  readonly deadline: number;
+}
+
+/** Packets of one kind are dealt with together, so many at most. */
+const RUN = 100;
+/** Packets of one frame that are taken at most: bounds the reply. */
+const MOST_TAKEN = 2_000;
+/** Parts older than this, ms, do not belong to the packet that is being put together (wire §4). */
+const PIECE_LIFETIME = 60_000;
+
+/** The reply to the frame: text for the route response. */
+export async function handleFrame(context: Context, frame: Frame): Promise<string> {
+  const work: Work = { taken: 0, packets: [] };
+  try {
+    const close = await dealWith(context, frame, work);
+    return encodeReply(work.taken, work.packets, close);
+  } catch (error) {
+    const { event, reason, detail } = explain(error);
+    context.log(event, { connectionId: frame.connectionId, reason, detail });
+    await abandon(context, frame.connectionId);
+    return encodeReply(work.taken, work.packets, reason);
+  }
+}
+
+const explain = (error: unknown): { readonly event: string; readonly reason: CloseReason; readonly detail: string } => {
+  if (error instanceof ProtocolViolation) return { event: 'violation', reason: error.reason, detail: error.detail };
+  if (error instanceof NotConnected)
+    return { event: 'violation', reason: 'not-connected', detail: 'this connection is over' };
+  return { event: 'error', reason: 'internal-error', detail: describe(error) };
+};
+
+/** What the reply will say. */
+interface Work {
+  taken: number;
+  readonly packets: Uint8Array[];
+}
+
+/** The reason to close the connection, if there is one. */
+const dealWith = async (context: Context, frame: Frame, work: Work): Promise<CloseReason | undefined> => {
+  const parsed = parseClientFrame(frame.body);
+  if (parsed.kind === 'packets') {
+    return dealWithPackets(
+      context,
+      frame,
+      work,
+      readPackets(context, parsed.bytes),
+      context.connections.read(frame.connectionId),
+    );
+  }
+  const { index, count, piece } = parsed;
+  if (count > mostParts(context)) throw new ProtocolViolation('packet-too-large', `${count} parts (wire §4)`);
+  if (index < count - 1) {
+    const stored = { index, count, text: piece, receivedAt: context.clock.now() };
+    const [connection] = await Promise.all([
+      context.connections.read(frame.connectionId),
+      context.connections.putPiece(frame.connectionId, stored),
+    ]);
+    return connection?.state === 'closed' ? 'not-connected' : undefined;
+  }
+  const { connection, pieces } = await context.connections.readWithPieces(frame.connectionId);
+  const whole = readPackets(context, fromBase64(joinPieces(context, pieces, count) + piece));
+  if (whole.packets.length > 1)
+    throw new ProtocolViolation('malformed-frame', 'parts make more than one packet (wire §4)');
+  const close = await dealWithPackets(context, frame, work, whole, Promise.resolve(connection));
+  await context.connections.removePieces(frame.connectionId, pieces);
+  return close;
+};
+
+const mostParts = ({ settings }: Context): number =>
+  Math.ceil((maxPacketBytes(settings) * 4) / 3 / (MAX_FRAME_CHARACTERS - '~9999.9999:'.length));
+
+const joinPieces = (context: Context, pieces: readonly Piece[], count: number): string => {
+  const oldest = context.clock.now() - PIECE_LIFETIME;
+  const own = pieces.filter((piece) => piece.count === count && piece.index < count - 1 && piece.receivedAt >= oldest);
+  if (own.length < count - 1) throw new ProtocolViolation('malformed-frame', 'a part is missing or too old (wire §4)');
+  return own.map(({ text }) => text).join('');
+};
+
+/** The packets of a frame, up to the first that is not allowed. */
+interface Packets {
+  readonly packets: readonly ClientPacket[];
+  readonly violation?: ProtocolViolation;
+}
+
+const readPackets = (context: Context, bytes: Uint8Array): Packets => {
+  const packets: ClientPacket[] = [];
+  for (const each of splitPackets(bytes)) {
+    try {
+      const packet = decode(each);
+      if (packet.type === 'publish') checkPublish(context, packet);
+      packets.push(packet);
+    } catch (error) {
+      if (error instanceof ProtocolViolation) return { packets, violation: error };
+      throw error;
+    }
+  }
+  return { packets };
+};
+
+const checkPublish = ({ settings }: Context, packet: Publish): void => {
+  if (packet.qos === 2) throw new ProtocolViolation('unsupported', 'QoS 2');
+  if (packet.payload.byteLength > settings.maxPayloadBytes) {
+    throw new ProtocolViolation('packet-too-large', `a payload of ${packet.payload.byteLength} bytes`);
+  }
+  const problem = topicNameProblem(packet.topic, settings);
+  if (problem) throw new ProtocolViolation('topic-invalid', problem);
+};
+
+const dealWithPackets = async (
+  context: Context,
+  frame: Frame,
+  work: Work,
+  { packets, violation }: Packets,
+  known: Promise<Connection | undefined>,
+): Promise<CloseReason | undefined> => {
+  const [first] = packets;
+  if (first?.type === 'connect' || first?.type === 'unacceptable-protocol-level') {
+    return dealWithConnect(context, frame, work, first, await known);
+  }
+  // Not waited for here: a publisher's audience is looked for meanwhile.
+  const admitted = known.then(admittedOnly);
+  admitted.catch(() => {});
+  for (const run of runsOf(packets)) {
+    const outOfTime = frame.deadline - context.clock.now() < context.timing.lambdaTimeout / 2;
+    if (work.taken > 0 && (outOfTime || work.taken + run.length > MOST_TAKEN)) return undefined;
+    if ((await dealWithRun(context, work, run, admitted)) === 'disconnect') {
+      work.taken++;
+      await loseKnown(context, frame.connectionId);
+      return 'disconnected';
+    }
+    work.taken += run.length;
+  }
+  if (violation) {
+    if ((await known)?.state === 'closed') throw new NotConnected();
+    throw violation;
+  }
+  return undefined;
+};
+
+class NotConnected extends Error {}
+
+const admittedOnly = (connection: Connection | undefined): Connection => {
+  if (!connection) throw new ProtocolViolation('protocol-violation', 'a packet before CONNECT [MQTT-3.1.0-1]');
+  if (connection.state === 'closed') throw new NotConnected();
+  return connection;
+};
+
+const dealWithConnect = async (
+  context: Context,
+  { connectionId }: Frame,
+  work: Work,
+  packet: Connect | { readonly type: 'unacceptable-protocol-level'; readonly level: number },
+  known: Connection | undefined,
+): Promise<CloseReason | undefined> => {
+  if (known?.state === 'connected')
+    throw new ProtocolViolation('protocol-violation', 'a second CONNECT [MQTT-3.1.0-2]');
+  if (known) throw new NotConnected();
+  const outcome: Connected =
+    packet.type === 'connect'
+      ? await connect(context, connectionId, packet)
+      : refused(1, `protocol level ${packet.level} [MQTT-3.1.2-2]`);
+  if (outcome.kind === 'lost') throw new NotConnected();
+  work.taken = 1;
+  work.packets.push(...outcome.packets);
+  if (outcome.kind === 'accepted') return undefined;
+  context.log('connect-refused', { connectionId, detail: outcome.detail });
+  await abandon(context, connectionId);
+  return 'refused';
+};
+
+/** Cuts packets into runs of one kind, and PUBLISH packets of one QoS, that are dealt with together. */
+const runsOf = (packets: readonly ClientPacket[]): readonly ClientPacket[][] => {
+  const runs: ClientPacket[][] = [];
+  let kind = '';
+  for (const packet of packets) {
+    const last = runs.at(-1);
+    const next = packet.type === 'publish' ? `publish ${packet.qos}` : packet.type;
+    if (last && next === kind && last.length < RUN) last.push(packet);
+    else runs.push([packet]);
+    kind = next;
+  }
+  return runs;
+};
+
+const dealWithRun = async (
+  context: Context,
+  work: Work,
+  run: readonly ClientPacket[],
+  admitted: Promise<Connection>,
+): Promise<'disconnect' | undefined> => {
+  const [first] = run;
+  if (first?.type === 'publish') {
+    const packets = run as readonly Publish[];
+    await publish(context, packets, admitted);
+    for (const { packetId } of packets) {
+      if (packetId !== undefined) work.packets.push(encode({ type: 'puback', packetId })); // [MQTT-3.3.4-1]
+    }
+    return undefined;
+  }
+  const connection = await admitted;
+  if (first?.type === 'puback') {
+    await acknowledge(context, connection, run as readonly Puback[]);
+    return undefined;
+  }
+  for (const packet of run) {
+    const answer = await dealWithPacket(context, connection, packet);
+    if (answer === 'disconnect') return answer;
+    work.packets.push(answer);
+  }
+  return undefined;
+};
+
+const dealWithPacket = async (
+  context: Context,
+  connection: Connection,
+  packet: ClientPacket,
+): Promise<Uint8Array | 'disconnect'> => {
+  switch (packet.type) {
+    case 'subscribe': {
+      const returnCodes = await subscribe(context, connection, packet);
+      return encode({ type: 'suback', packetId: packet.packetId, returnCodes }); // [MQTT-3.8.4-1, 3.8.4-2]
+    }
+    case 'unsubscribe':
+      await unsubscribe(context, connection, packet);
+      return encode({ type: 'unsuback', packetId: packet.packetId }); // [MQTT-3.10.4-4, 3.10.4-5]
+    case 'pingreq':
+      return encode({ type: 'pingresp' }); // [MQTT-3.12.4-1]
+    case 'disconnect':
+      return 'disconnect';
+    case 'pubrec':
+    case 'pubrel':
+    case 'pubcomp':
+      throw new ProtocolViolation('unsupported', `QoS 2: ${packet.type.toUpperCase()}`);
+    case 'connect':
+    case 'unacceptable-protocol-level':
+      throw new ProtocolViolation('protocol-violation', 'a second CONNECT [MQTT-3.1.0-2]');
+    case 'publish':
+    case 'puback':
+      throw new Error(`a run of ${packet.type} came one by one`);
+  }
+};
+
+/** Closes the connection for good, in our books; returns its session to itself. */
+const loseKnown = async (context: Context, connectionId: ConnectionId): Promise<void> => {
+  const former = await context.connections.close(connectionId);
+  if (former?.state === 'connected') await loseConnection(context, former);
+};
+
+/** The same for a connection that the broker gives up: should the client end not close the socket, we do. */
+const abandon = async (context: Context, connectionId: ConnectionId): Promise<void> => {
+  try {
+    await loseKnown(context, connectionId);
+    await context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY);
+  } catch (error) {
+    context.log('error', { connectionId, reason: 'internal-error', detail: describe(error) });
+  }
+};
+
+/** An error as a log line may show it: its name and message, which hold no payloads. */
+const describe = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -1,0 +1,50 @@
+/**
+ * What happens to a session when its connection is gone, however that was noticed: `$disconnect`, DISCONNECT, a post that
+ * found nobody, a violation, a takeover.
+ *
+ * Rules of this file: safe to run twice, late, and for a connection that was replaced long ago.
+ */
+import type { ClientId, ConnectionId } from '../session/ids.ts';
+import type { Session, SessionAddress, SessionEpoch } from '../session/session.ts';
+import { end, endWithConnection, goOffline } from '../session/transitions.ts';
+import type { Context } from './context.ts';
+
+/** True if the session was on this connection and is now offline or ended. */
+export async function loseConnection(context: Context, of: SessionEpoch): Promise<boolean> {
+  const { clientId, generation } = of;
+  if (!of.persistent) {
+    const ended = await context.sessions.change(clientId, endWithConnection(generation, of.epoch));
+    if (ended.done) await sessionEnded(context, clientId, 'connection-lost');
+    return ended.done;
+  }
+  const expiresAt = context.clock.now() + context.settings.sessionExpirySeconds * 1_000;
+  const offline = await context.sessions.change(clientId, goOffline(generation, of.epoch, expiresAt));
+  if (offline.done && offline.record.storesMessages && !offline.record.queueReady) {
+    await context.timers.send({ job: 'create-queue', clientId, generation }, 0);
+  }
+  return offline.done;
+}
+
+/** Ends a session that was read as expired, unless something happened to it since. */
+export async function endExpired(context: Context, address: SessionAddress, session: Session): Promise<void> {
+  const outcome = await context.sessions.change(address.clientId, end(session));
+  if (outcome.done) await sessionEnded(context, address.clientId, 'expired');
+}
+
+/** To be called when a session has ended by a write of the caller's: the rest may take its time. */
+export async function sessionEnded(context: Context, clientId: ClientId, cause: string): Promise<void> {
+  context.log('session-ended', { clientId, cause });
+  await context.timers.send({ job: 'clean-up', clientId }, 0);
+}
+
+/** Closes a socket whose connection is over already. Where that fails, a job tries again. */
+export async function closeSocket(context: Context, connectionId: ConnectionId): Promise<void> {
+  try {
+    await context.gateway.close(connectionId);
+  } catch {
+    await context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY);
+  }
+}
+
+/** Seconds in which a client end should have closed its socket itself (wire §3). */
+export const CLOSE_DELAY = 2;

@@ -1,0 +1,199 @@
+/**
+ * What the broker needs from the world, by access pattern. `src/memory` and `src/aws` implement it; `test/contracts` says
+ * what both must do.
+ *
+ * Rules of this file:
+ * - One method call is one atomic access, unless its comment says otherwise. A Lambda may die between any two.
+ * - What is normal in a cloud is a returned value. Outages and throttling that lasts are thrown.
+ * - Reads see every write that was finished before them.
+ */
+
+import type { FilterShape } from '../mqtt/filter-shape.ts';
+import type { Change, Condition, Outcome } from '../session/change.ts';
+import type { ClientId, ConnectionId, Generation, MessageId } from '../session/ids.ts';
+import type { InFlight, Message, Session, SessionAddress, SessionEpoch } from '../session/session.ts';
+import type { Tick } from '../session/transitions.ts';
+
+// ── Sessions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Sessions {
+  read(clientId: ClientId): Promise<Session | undefined>;
+  /** One conditional write (`transitions.ts`). */
+  change(clientId: ClientId, change: Change<Session>): Promise<Outcome<Session>>;
+  /** Removes the record if the conditions hold. */
+  remove(clientId: ClientId, conditions: readonly Condition<Session>[]): Promise<void>;
+}
+
+/** Messages that were given a packet id, by session and packet id. */
+export interface InFlightMessages {
+  /** False: this packet id is in use. */
+  put(session: SessionAddress, message: InFlight): Promise<boolean>;
+  /** In order of sequence. */
+  list(session: SessionAddress): Promise<readonly InFlight[]>;
+  change(session: SessionAddress, packetId: number, change: Change<InFlight>): Promise<Outcome<InFlight>>;
+  /** Removes the message if the conditions hold. True: it is gone by this call. */
+  remove(session: SessionAddress, packetId: number, conditions: readonly Condition<InFlight>[]): Promise<boolean>;
+}
+
+// ── Subscriptions ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Subscription {
+  readonly qos: 0 | 1;
+  readonly generation: Generation;
+  /** The epoch that wrote it: of two writers the younger wins. */
+  readonly epoch: number;
+  /** False: unsubscribed, kept a while so that a stalled SUBSCRIBE of an older epoch loses against it. */
+  readonly active: boolean;
+}
+
+export interface Subscriber extends SessionAddress {
+  readonly topicFilter: string;
+  readonly qos: 0 | 1;
+}
+
+export interface Subscriptions {
+  /** One conditional write on the subscription of one client to one filter. */
+  change(topicFilter: string, clientId: ClientId, change: Change<Subscription>): Promise<Outcome<Subscription>>;
+  /** Removes it if the conditions hold. */
+  remove(topicFilter: string, clientId: ClientId, conditions: readonly Condition<Subscription>[]): Promise<void>;
+  /** Active subscriptions to exactly this filter. May take several calls for large audiences. */
+  to(topicFilter: string): Promise<readonly Subscriber[]>;
+  /** The shapes of all filters in use. */
+  shapes(): Promise<ReadonlySet<FilterShape>>;
+  /** Adds a shape unless there are `most` already. False: there are. Several calls, one after the other. */
+  addShape(shape: FilterShape, most: number): Promise<boolean>;
+}
+
+/** The filters of a session, for counting them and for cleaning up after it. */
+export interface Filters {
+  put(session: SessionAddress, topicFilter: string): Promise<void>;
+  list(session: SessionAddress): Promise<readonly string[]>;
+  remove(session: SessionAddress, topicFilter: string): Promise<void>;
+}
+
+// ── Connections ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What is known of a WebSocket: its session, once CONNECT was accepted, and that it is closed, once it is. */
+export interface Connection extends SessionEpoch {
+  readonly state: 'connected' | 'closed';
+}
+
+/** A part of a packet above one frame (wire §4). */
+export interface Piece {
+  readonly index: number;
+  readonly count: number;
+  readonly text: string;
+  readonly receivedAt: number;
+}
+
+export interface Connections {
+  read(connectionId: ConnectionId): Promise<Connection | undefined>;
+  /** False: this connection has a session, or is closed already. */
+  open(connectionId: ConnectionId, connection: Omit<Connection, 'state'>): Promise<boolean>;
+  /** Closed for good, known or not. Returns what it was before. */
+  close(connectionId: ConnectionId): Promise<Connection | undefined>;
+  putPiece(connectionId: ConnectionId, piece: Piece): Promise<void>;
+  /** The connection together with its pieces, in order of index. */
+  readWithPieces(
+    connectionId: ConnectionId,
+  ): Promise<{ readonly connection: Connection | undefined; readonly pieces: readonly Piece[] }>;
+  /** May take one call per piece. */
+  removePieces(connectionId: ConnectionId, pieces: readonly Piece[]): Promise<void>;
+}
+
+/** The other end of a WebSocket. */
+export interface Gateway {
+  /**
+   * `accepted`: the gateway took it. `gone`: there is no such connection. `throttled`: not taken, although tried again.
+   * `unclear`: no answer within the post timeout; it may have been taken.
+   */
+  post(connectionId: ConnectionId, frame: string): Promise<'accepted' | 'gone' | 'throttled' | 'unclear'>;
+  /** Closes the socket. It may be gone already. */
+  close(connectionId: ConnectionId): Promise<void>;
+}
+
+// ── Queues ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A message in a client's queue. */
+export interface StoredMessage extends Message {
+  /** It arrived while the client was connected on this epoch: on that epoch it is not throttled. 0: the client was away. */
+  readonly liveEpoch: number;
+}
+
+export interface ReceivedMessage extends StoredMessage {
+  readonly receipt: string;
+}
+
+/** One FIFO queue per session. Received messages stay hidden for the visibility timeout and block those behind them. */
+export interface ClientQueues {
+  /** Idempotent. A queue may need a moment before it can be used. */
+  create(session: SessionAddress): Promise<void>;
+  /** In order, one by one, stopping at the first that fails. `missing`: there is no such queue (yet). */
+  send(
+    session: SessionAddress,
+    messages: readonly StoredMessage[],
+  ): Promise<{ readonly sent: number; readonly missing: boolean }>;
+  /** At most `most` (1 … 10), oldest first; none where the queue is empty, blocked, or missing. */
+  receive(session: SessionAddress, most: number): Promise<readonly ReceivedMessage[]>;
+  /** Returns those that were really deleted: a receipt expires with the visibility timeout. */
+  remove(session: SessionAddress, messages: readonly ReceivedMessage[]): Promise<readonly ReceivedMessage[]>;
+  /** Makes received messages visible again at once. Best effort. */
+  release(session: SessionAddress, messages: readonly ReceivedMessage[]): Promise<void>;
+  /** Deletes the queue, if there is one. */
+  destroy(session: SessionAddress): Promise<void>;
+}
+
+export interface RedeliveryTick extends Tick {
+  readonly clientId: ClientId;
+}
+
+/** The redelivery queue: at least once, in any order. */
+export interface RedeliveryQueue {
+  send(tick: RedeliveryTick, delaySeconds: number): Promise<void>;
+}
+
+/** What is done in the background, at least once. */
+export type Job =
+  | ({ readonly job: 'create-queue' } & SessionAddress)
+  | ({ readonly job: 'refresh' } & SessionAddress)
+  | { readonly job: 'clean-up'; readonly clientId: ClientId }
+  | { readonly job: 'close'; readonly connectionId: ConnectionId };
+
+export interface Timers {
+  send(job: Job, delaySeconds: number): Promise<void>;
+}
+
+// ── The rest of the world ──────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  pause(milliseconds: number): Promise<void>;
+}
+
+export interface Ids {
+  generation(): Generation;
+  message(): MessageId;
+  /** For a client that brought none [MQTT-3.1.3-6]. */
+  client(): ClientId;
+  /** Names one push in parts (wire §5). */
+  unit(): string;
+}
+
+/** One structured line. Fields hold identities, counts and reasons; never payloads, user names or passwords. */
+export type Log = (event: string, fields: Readonly<Record<string, string | number | boolean | undefined>>) => void;
+
+export interface Ports {
+  readonly sessions: Sessions;
+  readonly inFlight: InFlightMessages;
+  readonly subscriptions: Subscriptions;
+  readonly filters: Filters;
+  readonly connections: Connections;
+  readonly gateway: Gateway;
+  readonly queues: ClientQueues;
+  readonly redelivery: RedeliveryQueue;
+  readonly timers: Timers;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+}

@@ -1,0 +1,82 @@
+/**
+ * PUBLISH packets of one client: from the frame to every subscriber.
+ *
+ * Rules of this file:
+ * - QoS 1 [MQTT-4.3.2-2]: returns only when every copy is durable; throws when that is not known, and then no PUBACK leaves.
+ * - QoS 0 [MQTT-4.3.1-1]: at most once. What cannot be posted is dropped; nothing is thrown, so nothing is sent twice.
+ */
+import { encode } from '../mqtt/codec.ts';
+import type { Publish } from '../mqtt/packets.ts';
+import type { Message } from '../session/session.ts';
+import { isAlive } from '../session/session.ts';
+import { type Audience, audienceOf } from './audience.ts';
+import type { Context } from './context.ts';
+import { deliver } from './deliver.ts';
+import { inParallel, WIDTH } from './in-parallel.ts';
+import { loseConnection } from './lose-connection.ts';
+import type { Subscriber } from './ports.ts';
+import { post } from './post.ts';
+
+/**
+ * Delivers `packets`, which are all of one QoS, in order. Looking for the audience starts at once; `admitted` says whether
+ * the publisher may publish at all, and nothing is delivered before it is fulfilled.
+ */
+export async function publish(
+  context: Context,
+  packets: readonly Publish[],
+  admitted: Promise<unknown>,
+): Promise<void> {
+  const [audience] = await Promise.all([audienceOf(context, new Set(packets.map(({ topic }) => topic))), admitted]);
+  const durable = packets[0]?.qos === 1;
+  const messages = packets.map(({ topic, payload }): Message => ({ id: context.ids.message(), topic, payload }));
+  await inParallel(perSubscriber(messages, audience), WIDTH, async ({ subscriber, messages }) => {
+    const delivered =
+      durable && subscriber.qos === 1
+        ? await deliver(context, subscriber, messages)
+        : await postOnce(context, subscriber, messages);
+    if (delivered === 'dead') await forget(context, subscriber);
+  });
+}
+
+/** The messages each subscriber gets, in order. Its QoS is the highest any of its matching filters asked for. */
+const perSubscriber = (messages: readonly Message[], audience: Audience) => {
+  const bySession = new Map<string, { subscriber: Subscriber; messages: Message[] }>();
+  for (const message of messages) {
+    for (const subscriber of audience.get(message.topic) ?? []) {
+      const key = `${subscriber.generation} ${subscriber.qos} ${subscriber.clientId}`;
+      const entry = bySession.get(key) ?? { subscriber, messages: [] };
+      entry.messages.push(message);
+      bySession.set(key, entry);
+    }
+  }
+  return [...bySession.values()];
+};
+
+/** QoS 0: one attempt, whatever comes of it. */
+const postOnce = async (
+  context: Context,
+  to: Subscriber,
+  messages: readonly Message[],
+): Promise<'delivered' | 'dead' | 'dropped'> => {
+  try {
+    const session = await context.sessions.read(to.clientId);
+    if (!isAlive(session, to.generation)) return 'dead';
+    if (session.status !== 'online') return 'dropped';
+    const packets = messages.map(({ topic, payload }) =>
+      encode({ type: 'publish', topic, payload, qos: 0, dup: false, retain: false }),
+    );
+    const posted = await post(context, session.connectionId, packets);
+    if (posted === 'gone')
+      await loseConnection(context, { ...to, epoch: session.epoch, persistent: session.persistent });
+    if (posted === 'accepted') return 'delivered';
+    context.log('qos0-dropped', { clientId: to.clientId, messages: messages.length, reason: posted });
+    return 'dropped';
+  } catch (error) {
+    context.log('qos0-dropped', { clientId: to.clientId, messages: messages.length, reason: String(error) });
+    return 'dropped';
+  }
+};
+
+/** A subscription of a dead session, met before it was cleaned up: whoever meets it removes it. */
+const forget = (context: Context, { topicFilter, clientId, generation }: Subscriber): Promise<void> =>
+  context.subscriptions.remove(topicFilter, clientId, [['=', 'generation', generation]]);

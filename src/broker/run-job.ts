@@ -1,0 +1,75 @@
+/**
+ * What is done in the background. Each job comes at least once, in any order, and may find that it is no longer needed.
+ */
+import type { Condition } from '../session/change.ts';
+import type { ClientId, Generation } from '../session/ids.ts';
+import { deadGenerations, isAlive, type Session, type SessionAddress } from '../session/session.ts';
+import { predecessorsGone, queueCreated, refreshed } from '../session/transitions.ts';
+import type { Context } from './context.ts';
+import { inParallel, WIDTH } from './in-parallel.ts';
+import type { Job, Subscription } from './ports.ts';
+
+/** @throws when AWS fails: the job comes back */
+export async function runJob(context: Context, job: Job): Promise<void> {
+  switch (job.job) {
+    case 'create-queue':
+      return createQueue(context, job);
+    case 'refresh':
+      return refresh(context, job);
+    case 'clean-up':
+      return cleanUp(context, job.clientId);
+    case 'close':
+      return context.gateway.close(job.connectionId);
+  }
+}
+
+/** A session that stores messages has gone offline for the first time. */
+const createQueue = async (context: Context, session: SessionAddress): Promise<void> => {
+  const current = await context.sessions.read(session.clientId);
+  if (!isAlive(current, session.generation) || current.queueReady) return;
+  await context.queues.create(session);
+  await context.sessions.change(session.clientId, queueCreated(session.generation));
+};
+
+/** Sets the time to live of a session's subscriptions anew, so that DynamoDB does not collect them while it lives. */
+const refresh = async (context: Context, session: SessionAddress): Promise<void> => {
+  for (const topicFilter of await context.filters.list(session)) {
+    await context.filters.put(session, topicFilter);
+    await context.subscriptions.change(topicFilter, session.clientId, {
+      if: [
+        ['=', 'generation', session.generation],
+        ['=', 'active', true],
+      ],
+    });
+  }
+  await context.sessions.change(session.clientId, refreshed(session.generation, context.clock.now()));
+};
+
+/** Removes what dead sessions of this client have left behind, and last of all the record that says so. */
+const cleanUp = async (context: Context, clientId: ClientId): Promise<void> => {
+  const session = await context.sessions.read(clientId);
+  if (!session) return;
+  const dead = deadGenerations(session);
+  for (const generation of dead) await removeAll(context, { clientId, generation });
+  if (session.status === 'ended') await context.sessions.remove(clientId, asRead(session));
+  else if (dead.length > 0) await context.sessions.change(clientId, predecessorsGone(session));
+};
+
+const removeAll = async (context: Context, session: SessionAddress): Promise<void> => {
+  const [filters, inFlight] = await Promise.all([context.filters.list(session), context.inFlight.list(session)]);
+  await inParallel(filters, WIDTH, async (topicFilter) => {
+    await context.subscriptions.remove(topicFilter, session.clientId, ofGeneration(session.generation));
+    await context.filters.remove(session, topicFilter);
+  });
+  await inParallel(inFlight, WIDTH, ({ packetId }) => context.inFlight.remove(session, packetId, []));
+  await context.queues.destroy(session);
+};
+
+/** The client's new session may subscribe to the same filter while the old one is cleaned up. */
+const ofGeneration = (generation: Generation): readonly Condition<Subscription>[] => [['=', 'generation', generation]];
+
+const asRead = (session: Session): readonly Condition<Session>[] => [
+  ['=', 'generation', session.generation],
+  ['=', 'status', session.status],
+  ['=', 'predecessors', session.predecessors],
+];

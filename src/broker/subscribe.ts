@@ -1,0 +1,85 @@
+/**
+ * SUBSCRIBE and UNSUBSCRIBE of one client.
+ *
+ * Rules of this file:
+ * - The shape is registered first, the subscription written second, SUBACK comes last: a PUBLISH after it never misses.
+ * - The filter is noted with the session before the subscription is written, so that cleaning up finds everything.
+ * - A subscription carries the epoch that wrote it; a stalled packet of an older epoch changes nothing.
+ */
+
+import { shapeOf } from '../mqtt/filter-shape.ts';
+import type { Subscribe, Unsubscribe } from '../mqtt/packets.ts';
+import { topicFilterProblem } from '../mqtt/topic.ts';
+import type { Change } from '../session/change.ts';
+import type { SessionEpoch } from '../session/session.ts';
+import { storesMessages } from '../session/transitions.ts';
+import type { Context } from './context.ts';
+import { inParallel, WIDTH } from './in-parallel.ts';
+import type { Subscription } from './ports.ts';
+
+type ReturnCode = 0 | 1 | 0x80;
+
+/** The return codes, one for each filter in its place [MQTT-3.9.3-1]. QoS 2 is granted as QoS 1 [MQTT-3.8.4-6]. */
+export async function subscribe(
+  context: Context,
+  session: SessionEpoch,
+  packet: Subscribe,
+): Promise<readonly ReturnCode[]> {
+  const held = new Set(await context.filters.list(session));
+  const decisions = packet.subscriptions.map(({ topicFilter, qos }) => {
+    const problem = topicFilterProblem(topicFilter, context.settings) ?? tooMany(context, held, topicFilter);
+    if (problem) context.log('subscribe-refused', { clientId: session.clientId, reason: problem });
+    else held.add(topicFilter);
+    return { topicFilter, qos: qos === 0 ? (0 as const) : (1 as const), refused: problem !== undefined };
+  });
+
+  // A filter may stand in one packet twice; they take effect in turn, so the last one counts [MQTT-3.8.4-4].
+  const granted = new Map<string, 0 | 1>();
+  for (const { topicFilter, qos, refused } of decisions) if (!refused) granted.set(topicFilter, qos);
+  if ([...granted.values()].includes(1)) {
+    await context.sessions.change(session.clientId, storesMessages(session.generation));
+  }
+  const written = await inParallel([...granted], WIDTH, async ([topicFilter, qos]) => ({
+    topicFilter,
+    fits: await write(context, session, topicFilter, qos),
+  }));
+  const misfits = new Set(written.filter(({ fits }) => !fits).map(({ topicFilter }) => topicFilter));
+  return decisions.map(({ topicFilter, qos, refused }) => (refused || misfits.has(topicFilter) ? 0x80 : qos));
+}
+
+const tooMany = (context: Context, held: ReadonlySet<string>, topicFilter: string): string | undefined =>
+  held.size >= context.settings.maxSubscriptions && !held.has(topicFilter)
+    ? `the session has maxSubscriptions, ${context.settings.maxSubscriptions}, already`
+    : undefined;
+
+/** False: the broker has as many shapes of filters as it may have. */
+const write = async (context: Context, session: SessionEpoch, topicFilter: string, qos: 0 | 1): Promise<boolean> => {
+  const shape = shapeOf(topicFilter);
+  const [registered] = await Promise.all([
+    context.subscriptions.addShape(shape, context.settings.maxFilterShapes),
+    context.filters.put(session, topicFilter),
+  ]);
+  if (!registered) {
+    await context.filters.remove(session, topicFilter);
+    context.log('subscribe-refused', { clientId: session.clientId, reason: 'maxFilterShapes are in use', shape });
+    return false;
+  }
+  await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, qos, true));
+  return true;
+};
+
+export async function unsubscribe(context: Context, session: SessionEpoch, packet: Unsubscribe): Promise<void> {
+  // A filter that is not subscribed needs no writes, and one that could not be subscribed cannot be a key.
+  const held = new Set(await context.filters.list(session));
+  const filters = [...new Set(packet.topicFilters)].filter((topicFilter) => held.has(topicFilter));
+  await inParallel(filters, WIDTH, async (topicFilter) => {
+    await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, 0, false));
+    await context.filters.remove(session, topicFilter);
+  });
+}
+
+const subscriptionOf = ({ generation, epoch }: SessionEpoch, qos: 0 | 1, active: boolean): Change<Subscription> => ({
+  // A newer epoch, or a newer session of the same client, has the last word. Epochs rise across sessions.
+  if: [['any', [['absent'], ['<=', 'epoch', epoch]]]],
+  set: { qos, generation, epoch, active },
+});

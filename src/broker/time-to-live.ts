@@ -1,0 +1,18 @@
+/**
+ * When DynamoDB may collect what was left behind. Never a clock: whether a session has expired, or a piece is too old, is
+ * judged by the clock on every read. Milliseconds.
+ */
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** Everything a session owns, longer than the longest session expiry (14 days) even just before it is refreshed. */
+export const SESSION_TIME_TO_LIVE = 40 * DAY;
+/** A CONNECT that finds the last refresh this long ago has it done again. */
+export const SESSION_REFRESH = 20 * DAY;
+/** A connection, open or closed: longer than the 2 hours that API Gateway lets it live. */
+export const CONNECTION_TIME_TO_LIVE = 3 * HOUR;
+/** A part of a packet (wire §4). */
+export const PIECE_TIME_TO_LIVE = HOUR;
+/** The trace of an UNSUBSCRIBE: longer than any SUBSCRIBE can be stalled. */
+export const UNSUBSCRIBED_TIME_TO_LIVE = HOUR;

@@ -1,0 +1,100 @@
+/**
+ * What a session is. Times are milliseconds since 1970.
+ *
+ * Rules of this file: no clock, no randomness, no store. Every attribute is always present.
+ */
+import type { ClientId, ConnectionId, Generation, MessageId } from './ids.ts';
+
+export interface Session {
+  /** Identity of this session. A record of the same client with another generation is another session. */
+  readonly generation: Generation;
+  /**
+   * Counts the session's connections. The first epoch of a session is taken from the clock, so that epochs of one client
+   * id go on rising even where the record of an ended session was removed in between.
+   */
+  readonly epoch: number;
+  /** `connecting`: its CONNACK has not been accepted yet, nothing may be posted. `ended`: dead, waiting to be cleaned up. */
+  readonly status: 'connecting' | 'online' | 'offline' | 'ended';
+  /** `direct`: QoS 1 messages are posted. `queued`: they go behind the backlog, into the client's queue. */
+  readonly mode: 'direct' | 'queued';
+  /** The connection of this epoch, or `NO_CONNECTION` while offline. */
+  readonly connectionId: ConnectionId;
+  /** CONNECT had cleanSession 0. */
+  readonly persistent: boolean;
+  /** When the session expires; 0 while it is online. */
+  readonly expiresAt: number;
+  /** Sequence number of the last QoS 1 message that was given one. */
+  readonly sequence: number;
+  /** So many messages more may be sent before somebody has to look whether the in-flight window is full. */
+  readonly windowLeft: number;
+  /** Messages counted for the queue and not yet counted as deleted from it. Never less than the queue holds. */
+  readonly backlog: number;
+  readonly backlogBytes: number;
+  /** Number of the redelivery tick that is due. */
+  readonly tick: number;
+  readonly tickDueAt: number;
+  /** Until when the tick that is due has a worker; 0: nobody has claimed it. */
+  readonly leaseUntil: number;
+  /** Since when nobody counted, connected, or took over a tick: what the healing of a leaked backlog waits for. */
+  readonly quietSince: number;
+  /** Before this, no stored message may be posted: keeps the rate across ticks and epochs. */
+  readonly postAllowedAt: number;
+  /** A filter with QoS 1 was subscribed: messages may have to be stored. */
+  readonly storesMessages: boolean;
+  /** The session's queue has been created. */
+  readonly queueReady: boolean;
+  /** Earlier sessions of this client that still have to be cleaned up, separated by spaces. */
+  readonly predecessors: string;
+  /** When the time to live of the session's subscriptions was last set. */
+  readonly refreshedAt: number;
+}
+
+/** A session and the client it belongs to: where a message has to go. */
+export interface SessionAddress {
+  readonly clientId: ClientId;
+  readonly generation: Generation;
+}
+
+/** A session as one of its connections knows it. */
+export interface SessionEpoch extends SessionAddress {
+  readonly epoch: number;
+  readonly persistent: boolean;
+}
+
+/** A message on its way to a subscriber: the PUBLISH without what belongs to one connection. */
+export interface Message {
+  readonly id: MessageId;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+}
+
+/** A QoS 1 message that was given a packet id and is not yet acknowledged. */
+export interface InFlight extends Message {
+  readonly packetId: number;
+  /** Order among the session's messages. */
+  readonly sequence: number;
+  /** The epoch it was last sent on, or is about to be. */
+  readonly epoch: number;
+  /** The tick that sends it on that epoch; 0: a publisher does, directly. */
+  readonly tick: number;
+}
+
+/** Packet ids roll through 1 … 65,535 with the sequence [MQTT-2.3.1-1]. */
+export const packetIdOf = (sequence: number): number => ((sequence - 1) % 65_535) + 1;
+
+/** What a stored message counts for against the bound on bytes. */
+export const storedBytes = (message: Message): number => message.payload.byteLength + message.topic.length;
+
+/** Whether `session` is still the one with this generation, and has not ended. */
+export const isAlive = (session: Session | undefined, generation: Generation): session is Session =>
+  session !== undefined && session.generation === generation && session.status !== 'ended';
+
+/** Whether the session's time has run out. Only a conditional end makes it dead (`transitions.end`). */
+export const isExpired = (session: Session, now: number): boolean =>
+  session.status === 'offline' && session.expiresAt <= now;
+
+/** Generations of this client that are dead and not yet cleaned up. */
+export const deadGenerations = (session: Session): readonly Generation[] => {
+  const predecessors = session.predecessors.split(' ').filter((each) => each !== '') as Generation[];
+  return session.status === 'ended' ? [...predecessors, session.generation] : predecessors;
+};

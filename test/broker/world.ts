@@ -1,0 +1,242 @@
+/**
+ * The broker on memory ports, with virtual time: clients are driven packet by packet, queues are worked off when the test
+ * says so. Nothing here waits for real time.
+ */
+import { generate, parser } from 'mqtt-packet';
+import type { Context, Settings } from '../../src/broker/context.ts';
+import { handleDisconnect } from '../../src/broker/handle-disconnect.ts';
+import { handleFrame } from '../../src/broker/handle-frame.ts';
+import type { Gateway, Job, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
+import { redeliver } from '../../src/broker/redeliver.ts';
+import { runJob } from '../../src/broker/run-job.ts';
+import { createMemoryClientQueues } from '../../src/memory/client-queues.ts';
+import {
+  createMemoryConnections,
+  createMemoryFilters,
+  createMemoryInFlight,
+  createMemorySessions,
+  createMemorySubscriptions,
+} from '../../src/memory/stores.ts';
+import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
+
+type Packet = Parameters<typeof generate>[0];
+export type Received = Record<string, unknown> & { readonly cmd: string };
+
+export const defaultSettings: Settings = {
+  sessionExpirySeconds: 3_600,
+  redeliveryRate: 10,
+  liveTraffic: 'ordered',
+  maxPayloadBytes: 131_072,
+  maxStoredMessages: 10_000,
+  maxStoredBytes: 100_000_000,
+  maxInFlight: 100,
+  maxSubscriptions: 100,
+  maxClientIdBytes: 256,
+  maxTopicBytes: 512,
+  maxTopicLevels: 16,
+  maxFilterShapes: 100,
+};
+
+const timing = { lambdaTimeout: 25_000, queueVisibility: 10_000, clockMargin: 5_000, postTimeout: 2_000 };
+
+interface Due<T> {
+  readonly at: number;
+  readonly body: T;
+}
+
+export function createWorld(changes: Partial<Settings> = {}, override: (ports: Ports) => Partial<Ports> = () => ({})) {
+  let now = Date.UTC(2026, 0, 1);
+  let counter = 0;
+  const clock = {
+    now: () => now,
+    pause: async (milliseconds: number) => {
+      now += milliseconds;
+    },
+  };
+  const ticks: Due<RedeliveryTick>[] = [];
+  const jobs: Due<Job>[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const sockets = new Map<ConnectionId, { open: boolean; frames: string[] }>();
+  const gateway: Gateway = {
+    post: async (connectionId, frame) => {
+      const socket = sockets.get(connectionId);
+      if (!socket?.open) return 'gone';
+      socket.frames.push(frame);
+      return 'accepted';
+    },
+    close: async (connectionId) => {
+      const socket = sockets.get(connectionId);
+      if (socket) socket.open = false;
+    },
+  };
+  const stores = {
+    sessions: createMemorySessions(),
+    inFlight: createMemoryInFlight(),
+    filters: createMemoryFilters(),
+    connections: createMemoryConnections(),
+    subscriptions: createMemorySubscriptions(),
+    queues: createMemoryClientQueues(clock, timing.queueVisibility),
+  };
+  const ports: Ports = {
+    ...stores,
+    gateway,
+    redelivery: {
+      send: async (body, delay) => {
+        ticks.push({ at: now + delay * 1_000, body });
+      },
+    },
+    timers: {
+      send: async (body, delay) => {
+        jobs.push({ at: now + delay * 1_000, body });
+      },
+    },
+    clock,
+    ids: {
+      generation: () => `generation-${++counter}` as Generation,
+      message: () => `message-${++counter}` as MessageId,
+      client: () => `auto-${++counter}` as ClientId,
+      unit: () => `unit-${++counter}`,
+    },
+    log: (event, fields) => {
+      lines.push({ event, ...fields });
+    },
+  };
+  const context: Context = {
+    ...ports,
+    ...override(ports),
+    settings: { ...defaultSettings, ...changes },
+    timing,
+    knownShapes: new Set(),
+  };
+
+  const takeDue = <T>(queue: Due<T>[]): T | undefined => {
+    const index = queue.findIndex(({ at }) => at <= now);
+    return index < 0 ? undefined : queue.splice(index, 1)[0]?.body;
+  };
+
+  const world = {
+    context,
+    stores,
+    sockets,
+    lines,
+    ticks,
+    jobs,
+    /** Lines of one event. */
+    logged: (event: string) => lines.filter((line) => line.event === event),
+    advance: (milliseconds: number) => {
+      now += milliseconds;
+    },
+    /** Works off every job that is due. */
+    runJobs: async () => {
+      for (let job = takeDue(jobs); job; job = takeDue(jobs)) await runJob(context, job);
+    },
+    /** Works off the ticks that are due. */
+    runTicks: async () => {
+      for (let tick = takeDue(ticks); tick; tick = takeDue(ticks)) {
+        await redeliver(context, tick, now + timing.lambdaTimeout);
+      }
+    },
+    /** Lets virtual time pass in steps of `step` ms, working off ticks. */
+    drain: async (milliseconds: number, step = 100) => {
+      for (let passed = 0; passed <= milliseconds; passed += step) {
+        await world.runTicks();
+        now += step;
+      }
+    },
+    open: () => {
+      const connectionId = `connection-${++counter}=` as ConnectionId;
+      sockets.set(connectionId, { open: true, frames: [] });
+      return createSocket(connectionId);
+    },
+    /** A client that has connected; fails where CONNACK does not say 0. */
+    connect: async (clientId: string, options: { clean?: boolean } = {}) => {
+      const socket = world.open();
+      const { packets } = await socket.send({ ...connectPacket(clientId), clean: options.clean ?? true });
+      const connack = [...packets, ...socket.pushes()].find(({ cmd }) => cmd === 'connack');
+      if (connack?.returnCode !== 0) throw new Error(`no CONNACK 0 but ${JSON.stringify(connack)}`);
+      return { ...socket, sessionPresent: connack.sessionPresent as boolean };
+    },
+  };
+
+  const createSocket = (connectionId: ConnectionId) => {
+    let seen = 0;
+    const frame = async (body: string) => {
+      const text = await handleFrame(context, { connectionId, body, deadline: now + timing.lambdaTimeout });
+      return parseReply(text);
+    };
+    return {
+      connectionId,
+      frame,
+      send: (...packets: Packet[]) => frame(encodeFrame(packets)),
+      bytes: (...bytes: number[]) => frame(Buffer.from(bytes).toString('base64')),
+      /** Packets pushed since the last call. */
+      pushes: (): Received[] => {
+        const socket = sockets.get(connectionId);
+        const fresh = socket?.frames.slice(seen) ?? [];
+        seen = socket?.frames.length ?? 0;
+        return fresh.flatMap((text) => parsePackets(text.slice(text.indexOf(':') + 1)));
+      },
+      isOpen: () => sockets.get(connectionId)?.open ?? false,
+      /** The socket is gone; API Gateway says so. */
+      drop: async () => {
+        const socket = sockets.get(connectionId);
+        if (socket) socket.open = false;
+        await handleDisconnect(context, connectionId, 1006, '');
+      },
+      /** The socket is gone, and nobody says so. */
+      vanish: () => {
+        const socket = sockets.get(connectionId);
+        if (socket) socket.open = false;
+      },
+    };
+  };
+  return world;
+}
+
+export type World = ReturnType<typeof createWorld>;
+
+export const connectPacket = (clientId: string) => ({
+  cmd: 'connect' as const,
+  protocolId: 'MQTT' as const,
+  protocolVersion: 4 as const,
+  clientId,
+  clean: true,
+  keepalive: 60,
+});
+
+export const publishPacket = (topic: string, payload: string, qos: 0 | 1 = 1, messageId = 1) => ({
+  cmd: 'publish' as const,
+  topic,
+  payload,
+  qos,
+  dup: false,
+  retain: false,
+  ...(qos > 0 ? { messageId } : {}),
+});
+
+export const subscribePacket = (filters: Record<string, 0 | 1 | 2>, messageId = 7) => ({
+  cmd: 'subscribe' as const,
+  messageId,
+  subscriptions: Object.entries(filters).map(([topic, qos]) => ({ topic, qos })),
+});
+
+export const encodeFrame = (packets: readonly Packet[]): string =>
+  Buffer.concat(packets.map((packet) => generate(packet))).toString('base64');
+
+export const parsePackets = (base64: string): Received[] => {
+  const packets: Received[] = [];
+  const reader = parser({ protocolVersion: 4 });
+  reader.on('packet', (packet) => packets.push({ ...packet } as unknown as Received));
+  reader.parse(Buffer.from(base64, 'base64'));
+  return packets;
+};
+
+export const parseReply = (text: string) => {
+  const match = /^!(\d+)(?:;close=([a-z-]+))?:(.*)$/s.exec(text);
+  if (!match) throw new Error(`not a reply: ${text.slice(0, 100)}`);
+  return { taken: Number(match[1]), close: match[2], packets: parsePackets(match[3] ?? '') };
+};
+
+/** Payloads of the PUBLISH packets among `packets`, as text. */
+export const payloads = (packets: readonly Received[]): string[] =>
+  packets.filter(({ cmd }) => cmd === 'publish').map(({ payload }) => String(payload));

@@ -1,0 +1,28 @@
+/** What the other end of a WebSocket must do, whoever implements it. */
+import { freshConnection, type Subject } from './subject.ts';
+
+export function gatewayContract(subject: () => Subject): void {
+  const gateway = () => subject().ports.gateway;
+
+  describe('the gateway', () => {
+    it('takes a frame for an open socket, which gets it', async () => {
+      const socket = await subject().openSocket();
+      expect(await gateway().post(socket.connectionId, '>7:AAAA')).toBe('accepted');
+      expect(await socket.next()).toBe('>7:AAAA');
+    });
+
+    it('says that a connection is gone, or never was', async () => {
+      const socket = await subject().openSocket();
+      await socket.close();
+      expect(await gateway().post(socket.connectionId, '>:')).toBe('gone');
+      expect(await gateway().post(freshConnection(), '>:')).toBe('gone');
+    });
+
+    it('closes a socket; closing one that is gone is no error', async () => {
+      const socket = await subject().openSocket();
+      await gateway().close(socket.connectionId);
+      await socket.closed();
+      await gateway().close(socket.connectionId);
+    });
+  });
+}
