@@ -10,7 +10,7 @@ import * as v from 'valibot';
 
 const integer = (least: number, most: number, unit: string, meaning: string) =>
   v.pipe(
-    v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number))], `must be a whole number`),
+    v.union([v.number(), v.pipe(v.string(), v.regex(/^-?\d+$/), v.transform(Number))], `must be a whole number`),
     v.integer('must be a whole number'),
     v.minValue(least, `must be at least ${least}`),
     v.maxValue(most, `must be at most ${most}`),
@@ -157,8 +157,8 @@ const logRetentionChoices = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
-const brokerSchema = v.strictObject(brokerSettings);
-const deploymentSchema = v.strictObject({ ...brokerSettings, ...deploymentSettings });
+const brokerSchema = v.object(brokerSettings);
+const deploymentSchema = v.object({ ...brokerSettings, ...deploymentSettings });
 
 export type BrokerSettings = v.InferOutput<typeof brokerSchema>;
 export type DeploymentSettings = v.InferOutput<typeof deploymentSchema>;
@@ -176,18 +176,21 @@ export const readBrokerSettings = (given: Readonly<Record<string, unknown>>): Br
 export const readDeploymentSettings = (given: Readonly<Record<string, unknown>>): DeploymentSettings =>
   read(deploymentSchema, given);
 
-const read = <S extends v.GenericSchema>(schema: S, given: Readonly<Record<string, unknown>>): v.InferOutput<S> => {
-  const result = v.safeParse(schema, given);
-  if (result.success) return result.output;
-  throw new SettingsError(
-    result.issues
-      .map((issue) => {
-        const name = String(issue.path?.[0]?.key ?? '');
-        const known = name in brokerSettings || name in deploymentSettings;
-        return known
-          ? `setting ${name} is ${JSON.stringify(given[name])}: it ${issue.message}`
-          : `there is no setting named ${name}: see the settings table in README.md`;
-      })
-      .join('\n'),
-  );
+/** The part of all settings that the Lambdas get. */
+export const brokerPart = (settings: DeploymentSettings): BrokerSettings => v.parse(brokerSchema, settings);
+
+const read = <S extends typeof brokerSchema | typeof deploymentSchema>(
+  schema: S,
+  given: Readonly<Record<string, unknown>>,
+): v.InferOutput<S> => {
+  const unknown = Object.keys(given)
+    .filter((name) => !Object.hasOwn(schema.entries, name))
+    .map((name) => `there is no setting named ${name}: see the settings table in README.md`);
+  const result = v.safeParse(schema, given, { abortPipeEarly: true });
+  if (result.success && unknown.length === 0) return result.output;
+  const wrong = (result.issues ?? []).map((issue) => {
+    const name = String(issue.path?.[0]?.key);
+    return `setting ${name} is ${JSON.stringify(given[name])}: it ${issue.message}`;
+  });
+  throw new SettingsError([...unknown, ...wrong].join('\n'));
 };

@@ -23,7 +23,6 @@ import {
 } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { encodePublish, OVERDUE, onePush, putInOrder } from './deliver.ts';
-import { inParallel, WIDTH } from './in-parallel.ts';
 import { closeSocket, loseConnection } from './lose-connection.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
@@ -47,8 +46,10 @@ interface Work {
   backlog: number;
   /** Received messages were neither deleted nor given back: they are hidden for a while. */
   hidden: boolean;
-  /** There is more to send again than this tick may send. */
+  /** There is more to send again than was sent. */
   leftOver: boolean;
+  /** Some of it is this tick's own: put in flight under its number and not posted. No other tick will look for it. */
+  ownLeftOver: boolean;
   postAllowedAt: number;
 }
 
@@ -71,6 +72,7 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
     backlog: session.backlog,
     hidden: false,
     leftOver: false,
+    ownLeftOver: false,
     postAllowedAt: session.postAllowedAt,
   };
   let round: Round;
@@ -81,10 +83,11 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
     if (await turnedDirect(context, work)) return;
   } while (
     round === 'posted' &&
-    work.spent < context.settings.redeliveryRate &&
+    (work.spent < context.settings.redeliveryRate || work.ownLeftOver) &&
     deadline - context.clock.now() > context.timing.lambdaTimeout / 2
   );
 
+  if (work.ownLeftOver) return again(context, work);
   if (healing && work.received === 0 && !work.leftOver) {
     const healed = await context.sessions.change(tick.clientId, heal(tick, session.quietSince));
     if (healed.done) {
@@ -166,7 +169,7 @@ type Round = 'posted' | 'nothing' | 'stop' | 'again';
 
 const oneRound = async (context: Context, session: Session, work: Work): Promise<Round> => {
   const { tick } = work;
-  const budget = context.settings.redeliveryRate - work.spent;
+  const budget = Math.max(0, context.settings.redeliveryRate - work.spent);
   // A backlog that is counted down to what was deleted has nothing left in the queue, which may not even exist.
   const received = work.backlog > work.deleted ? await context.queues.receive(tick, Math.min(BATCH, budget)) : [];
   work.received += received.length;
@@ -180,6 +183,7 @@ const oneRound = async (context: Context, session: Session, work: Work): Promise
   }
   if (plan.giveBack.length > 0) await context.queues.release(tick, plan.giveBack);
   work.leftOver = plan.leftOver;
+  work.ownLeftOver = plan.ownLeftOver;
   const batch = [...plan.inFlightAlready, ...plan.fresh];
 
   const stamped = await stamp(context, tick, plan.resend);
@@ -206,6 +210,7 @@ interface Plan {
   /** In flight from an earlier epoch, or from a worker that died under this number: to be sent again. */
   readonly resend: readonly InFlight[];
   readonly leftOver: boolean;
+  readonly ownLeftOver: boolean;
   /** Received, but in flight already: only to be deleted from the queue. */
   readonly inFlightAlready: readonly ReceivedMessage[];
   readonly fresh: readonly ReceivedMessage[];
@@ -220,10 +225,13 @@ const planRound = (
   { settings }: Context,
 ): Plan | 'newer epoch' => {
   if (inFlight.some(({ epoch }) => epoch > tick.epoch)) return 'newer epoch';
-  const due = inFlight.filter(
-    (record) => (record.epoch < tick.epoch || record.tick === tick.number) && !posted.has(record.packetId),
+  const older = inFlight.filter(({ epoch }) => epoch < tick.epoch);
+  // A worker before this one has put them in flight under this number, within the rate: they are not weighed again.
+  const own = inFlight.filter(
+    (record) => record.epoch === tick.epoch && record.tick === tick.number && !posted.has(record.packetId),
   );
-  const resend = onePush(due, budget);
+  const due = [...own, ...older];
+  const resend = onePush(due, Math.max(own.length, budget));
   const leftOver = resend.length < due.length;
 
   const ids = new Set(inFlight.map(({ id }) => id));
@@ -238,28 +246,38 @@ const planRound = (
   });
   const allowed = beyond < 0 ? candidates : candidates.slice(0, beyond);
   const fresh = allowed.length === 0 ? [] : onePush(allowed, allowed.length);
-  return { resend, leftOver, inFlightAlready, fresh, giveBack: candidates.slice(fresh.length) };
+  return {
+    resend,
+    leftOver,
+    ownLeftOver: resend.length < own.length,
+    inFlightAlready,
+    fresh,
+    giveBack: candidates.slice(fresh.length),
+  };
 };
 
-/** Marks what is sent again as this tick's. Without those that were acknowledged meanwhile. */
+/**
+ * Marks what is sent again as this tick's, without what was acknowledged meanwhile. The oldest first, one by one: a publisher
+ * that takes its messages back does so from the newest on, and between the two no gap must open.
+ */
 const stamp = async (
   context: Context,
   tick: RedeliveryTick,
   records: readonly InFlight[],
 ): Promise<readonly InFlight[] | 'newer epoch'> => {
-  const outcomes = await inParallel(records, WIDTH, (record) =>
-    context.inFlight.change(tick, record.packetId, {
+  const stamped: InFlight[] = [];
+  for (const { packetId, id } of records) {
+    const outcome = await context.inFlight.change(tick, packetId, {
       if: [
-        ['=', 'id', record.id], // else it stamps the packet id's next owner, or makes a ghost of an acknowledged message
+        ['=', 'id', id], // else it stamps the packet id's next owner, or makes a ghost of an acknowledged message
         ['<=', 'epoch', tick.epoch],
       ],
       set: { epoch: tick.epoch, tick: tick.number },
-    }),
-  );
-  if (outcomes.some((outcome) => !outcome.done && outcome.record && outcome.record.epoch > tick.epoch)) {
-    return 'newer epoch';
+    });
+    if (outcome.done) stamped.push(outcome.record);
+    else if (outcome.record && outcome.record.epoch > tick.epoch) return 'newer epoch';
   }
-  return outcomes.flatMap((outcome) => (outcome.done ? [outcome.record] : []));
+  return stamped;
 };
 
 /** Puts the fresh ones in flight and posts everything in one push. */

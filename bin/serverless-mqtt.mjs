@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+/**
+ * The command `serverless-mqtt`. It only picks what to run, and runs it in this process, so that signals and the
+ * terminal reach it. The sources are TypeScript; tsx loads them.
+ */
+import { readFileSync } from 'node:fs';
+
+const commands = {
+  start: '../local/main.ts',
+  demo: '../local/demo.ts',
+};
+
+const help = `Usage: serverless-mqtt COMMAND [options]
+
+Commands:
+  start   run the broker on this machine
+  demo    watch a client go offline, come back and get what it missed
+
+Options:
+  --help      this text; after a command, that command's options
+  --version   the version
+
+The broker on AWS is deployed with "npx cdk deploy".`;
+
+const [command, ...argv] = process.argv.slice(2);
+
+if (command === '--version' || command === '-v') {
+  console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
+} else if (command === undefined || command === '--help' || command === '-h') {
+  console.log(help);
+} else if (Object.hasOwn(commands, command)) {
+  // The AWS SDK's advice to leave Node 20 is not for users of this command: on AWS the broker runs on Node 24.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  const { register } = await import('tsx/esm/api');
+  register();
+  const { main } = await import(commands[command]);
+  process.exitCode = await main(argv);
+} else {
+  console.error(`There is no command "${command}": try serverless-mqtt --help.`);
+  process.exitCode = 2;
+}

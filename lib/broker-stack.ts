@@ -1,0 +1,120 @@
+/**
+ * The broker as one CloudFormation stack: tables, queues, gateway, and the five Lambdas between them.
+ *
+ * Rules of this file:
+ * - It only puts together; what a part is made of stands in that part's file, what there is of them in `resources.ts`,
+ *   who may call what in `permissions.ts`.
+ * - Ids of constructs are for ever: CloudFormation would replace a table or the API, and with it the URL of every client,
+ *   under another one. A test lists them.
+ * - No account and no Region in it: the template is made offline and deploys anywhere.
+ */
+import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { EventSourceMapping, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { BrokerFunction } from './broker-function.ts';
+import { clientQueuePrefix } from './client-queues.ts';
+import { Gateway } from './gateway.ts';
+import { type FunctionName, permissions, type Target } from './permissions.ts';
+import { functions, type LambdaEnvironment, workQueues } from './resources.ts';
+import { brokerPart, type DeploymentSettings } from './settings.ts';
+import { Tables } from './tables.ts';
+import { WorkQueues } from './work-queues.ts';
+
+export interface BrokerStackProps {
+  readonly settings: DeploymentSettings;
+  /** Folder of the repository, where the Lambdas' sources are. */
+  readonly root: string;
+}
+
+export class BrokerStack extends Stack {
+  constructor(scope: Construct, { settings, root }: BrokerStackProps) {
+    super(scope, settings.stackName, { description: 'serverless-mqtt: an MQTT broker with no servers' });
+
+    const tables = new Tables(this, 'Tables');
+    const queues = new WorkQueues(this, 'Queues');
+    const gateway = new Gateway(this, 'Gateway', { name: settings.stackName, stageName: settings.stageName });
+    const queuePrefix = clientQueuePrefix(settings.stackName);
+
+    const environment: LambdaEnvironment = {
+      SETTINGS: JSON.stringify(brokerPart(settings)),
+      SESSIONS_TABLE: tables.sessions.tableName,
+      SUBSCRIPTIONS_TABLE: tables.subscriptions.tableName,
+      REDELIVERY_QUEUE_URL: queues.redelivery.queueUrl,
+      TIMERS_QUEUE_URL: queues.timers.queueUrl,
+      CLIENT_QUEUE_PREFIX: queuePrefix,
+      QUEUE_URL_BASE: upToTheName(queues.timers),
+      CALLBACK_URL: gateway.stage.callbackUrl,
+    };
+
+    const connections = (method: 'POST' | 'DELETE') =>
+      this.formatArn({
+        service: 'execute-api',
+        resource: gateway.api.apiId,
+        resourceName: `${settings.stageName}/${method}/@connections/*`,
+      });
+    const arns: Readonly<Record<Target, string>> = {
+      sessionsTable: tables.sessions.tableArn,
+      subscriptionsTable: tables.subscriptions.tableArn,
+      clientQueues: this.formatArn({ service: 'sqs', resource: `${queuePrefix}*` }),
+      redeliveryQueue: queues.redelivery.queueArn,
+      timersQueue: queues.timers.queueArn,
+      postToConnection: connections('POST'),
+      closeConnection: connections('DELETE'),
+    };
+
+    for (const [name, description] of entriesOf(functions)) {
+      const id = capitalised(name);
+      const { handler } = new BrokerFunction(this, id, {
+        root,
+        name,
+        entry: description.entry,
+        environment,
+        statements: statementsFor(name, arns),
+        memoryMb: settings.lambdaMemoryMb,
+        logRetentionDays: settings.logRetentionDays,
+        // A tick leaves the next tick, a timer the next timer, in the queue it came from. Lambda takes that for a runaway
+        // loop and drops the message after 16 rounds, unless told that it is meant.
+        ...('queue' in description && { recursiveLoop: RecursiveLoop.ALLOW }),
+      });
+
+      if ('route' in description) {
+        gateway.route(id, description.route, handler);
+      } else {
+        // Not SqsEventSource: that one grants the role more than `permissions.ts` says.
+        new EventSourceMapping(this, `${id}Source`, {
+          target: handler,
+          eventSourceArn: queues[description.queue].queueArn,
+          batchSize: workQueues[description.queue].batchSize,
+          reportBatchItemFailures: true,
+          ...(description.queue === 'redelivery' && { maxConcurrency: settings.redeliveryConcurrency }),
+        });
+      }
+    }
+
+    new CfnOutput(this, 'Url', { value: gateway.stage.url, description: 'Where clients connect' });
+    new CfnOutput(this, 'SessionsTableName', { value: tables.sessions.tableName });
+    new CfnOutput(this, 'SubscriptionsTableName', { value: tables.subscriptions.tableName });
+    new CfnOutput(this, 'ClientQueuePrefix', {
+      value: queuePrefix,
+      description: 'Start of the names of the queues made for offline clients. They stay when the stack is deleted.',
+    });
+  }
+}
+
+/** A queue's URL without its name, slash included: the URLs of client queues begin like those of the stack's own. */
+const upToTheName = (queue: IQueue): string => {
+  const parts = Fn.split('/', queue.queueUrl, 5);
+  return Fn.join('/', [...parts.slice(0, 4), '']);
+};
+
+const statementsFor = (name: FunctionName, arns: Readonly<Record<Target, string>>): PolicyStatement[] =>
+  entriesOf(permissions[name]).map(
+    ([target, actions = []]) =>
+      new PolicyStatement({ sid: capitalised(target), actions: [...actions], resources: [arns[target]] }),
+  );
+
+const capitalised = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
+
+const entriesOf = <T extends object>(record: T) => Object.entries(record) as [keyof T & string, T[keyof T]][];

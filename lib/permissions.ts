@@ -1,0 +1,72 @@
+/**
+ * What each Lambda may do on AWS: one table. Its role allows this, its own log group, and nothing else.
+ *
+ * Rules of this file:
+ * - An action is here because the code calls it. A new call needs a new entry; an entry without a call is a fault.
+ * - No wildcard in an action. Resources are this stack's own; client queues are told by the prefix of their names.
+ * - `test/lib/permissions.test.ts` holds the same table again, literally, and compares it with the template.
+ */
+import type { functions } from './resources.ts';
+
+export type FunctionName = keyof typeof functions;
+
+/** What a permission is about. `lib/broker-stack.ts` knows the ARN of each. */
+export type Target =
+  | 'sessionsTable'
+  | 'subscriptionsTable'
+  | 'clientQueues'
+  | 'redeliveryQueue'
+  | 'timersQueue'
+  | 'postToConnection'
+  | 'closeConnection';
+
+export type Permissions = Readonly<Partial<Record<Target, readonly string[]>>>;
+
+const send = ['sqs:SendMessage'];
+/** What Lambda's own poller calls under the role of the function it feeds. */
+const consume = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
+const manage = ['execute-api:ManageConnections'];
+
+export const permissions: Readonly<Record<FunctionName, Permissions>> = {
+  connect: {},
+  message: {
+    sessionsTable: [
+      'dynamodb:GetItem',
+      'dynamodb:Query',
+      'dynamodb:PutItem',
+      'dynamodb:UpdateItem',
+      'dynamodb:DeleteItem',
+    ],
+    subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+    clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue'],
+    redeliveryQueue: send,
+    timersQueue: send,
+    postToConnection: manage,
+    closeConnection: manage,
+  },
+  disconnect: {
+    sessionsTable: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    timersQueue: send,
+  },
+  redeliver: {
+    sessionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+    clientQueues: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+    redeliveryQueue: [...send, ...consume],
+    timersQueue: send,
+    postToConnection: manage,
+    closeConnection: manage,
+  },
+  timer: {
+    sessionsTable: [
+      'dynamodb:GetItem',
+      'dynamodb:Query',
+      'dynamodb:PutItem',
+      'dynamodb:UpdateItem',
+      'dynamodb:DeleteItem',
+    ],
+    subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+    clientQueues: ['sqs:CreateQueue', 'sqs:DeleteQueue'],
+    timersQueue: consume,
+    closeConnection: manage,
+  },
+};

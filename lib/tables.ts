@@ -1,0 +1,35 @@
+/**
+ * The two DynamoDB tables.
+ *
+ * - On demand: an idle broker pays for storage only.
+ * - They outlive the stack: sessions and their subscriptions are the user's data, and `cdk destroy` is quickly typed. Their names are generated, so that a stack deployed again does not stumble over the tables it left behind.
+ * - Point-in-time recovery is on: it is billed by stored size ($0.20 per GB and month), and a session is about 1 KB.
+ *   Restore both tables to the same second: they refer to each other by session generation.
+ * - Encrypted with the key DynamoDB owns, as every table is that names no other. A KMS key would add a KMS call, its price and its throttle, to the packet path.
+ */
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import { tables } from './resources.ts';
+
+export class Tables extends Construct {
+  readonly sessions: Table;
+  readonly subscriptions: Table;
+
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+    this.sessions = this.#table('Sessions', tables.sessions);
+    this.subscriptions = this.#table('Subscriptions', tables.subscriptions);
+  }
+
+  #table(id: string, keys: (typeof tables)[keyof typeof tables]): Table {
+    return new Table(this, id, {
+      partitionKey: { name: keys.partitionKey, type: AttributeType.STRING },
+      sortKey: { name: keys.sortKey, type: AttributeType.STRING },
+      timeToLiveAttribute: keys.timeToLive,
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What each Lambda's role allows, read back from the template. The table is written out again, so that a permission more
+ * or less, whichever way it came in, is a difference here.
+ */
+import { ofType, type Resource, synthesised } from './synthesised.ts';
+
+const items = ['dynamodb:DeleteItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem'];
+const itemsBut = (...not: string[]) => items.filter((action) => !not.includes(action.replace('dynamodb:', '')));
+const send = 'sqs:SendMessage';
+const consume = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'];
+const manage = ['execute-api:ManageConnections'];
+const logs = ['logs:CreateLogStream', 'logs:PutLogEvents'];
+
+const gateway = 'arn:{AWS::Partition}:execute-api:{AWS::Region}:{AWS::AccountId}:{GatewayApi4EDF2151}/mqtt';
+const post = `${gateway}/POST/@connections/*`;
+const close = `${gateway}/DELETE/@connections/*`;
+const clientQueues = 'arn:{AWS::Partition}:sqs:{AWS::Region}:{AWS::AccountId}:serverless-mqtt_session_*';
+const sessions = '{TablesSessions486350CB.Arn}';
+const subscriptions = '{TablesSubscriptionsEF5802C5.Arn}';
+const redelivery = '{QueuesRedelivery690ED472.Arn}';
+const timers = '{QueuesTimers07861ADA.Arn}';
+
+const expected: Record<string, Record<string, string[]>> = {
+  ConnectRole: {
+    '{ConnectLogs.Arn}': logs,
+  },
+  MessageRole: {
+    '{MessageLogs.Arn}': logs,
+    [sessions]: items,
+    [subscriptions]: itemsBut('PutItem'),
+    [clientQueues]: ['sqs:CreateQueue', send],
+    [redelivery]: [send],
+    [timers]: [send],
+    [post]: manage,
+    [close]: manage,
+  },
+  DisconnectRole: {
+    '{DisconnectLogs.Arn}': logs,
+    [sessions]: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    [timers]: [send],
+  },
+  RedeliverRole: {
+    '{RedeliverLogs.Arn}': logs,
+    [sessions]: itemsBut('DeleteItem'),
+    [clientQueues]: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'],
+    [redelivery]: [...consume, send],
+    [timers]: [send],
+    [post]: manage,
+    [close]: manage,
+  },
+  TimerRole: {
+    '{TimerLogs.Arn}': logs,
+    [sessions]: items,
+    [subscriptions]: itemsBut('PutItem', 'Query'),
+    [clientQueues]: ['sqs:CreateQueue', 'sqs:DeleteQueue'],
+    [timers]: consume,
+    [close]: manage,
+  },
+};
+
+/** `{ 'Fn::GetAtt': ['Table', 'Arn'] }` as `{Table.Arn}`, joins joined. Log groups without the hash of their id. */
+const inWords = (value: unknown): string => {
+  if (typeof value === 'string') return value;
+  const [[key, of] = ['', '']] = Object.entries(value as Record<string, unknown>);
+  if (key === 'Ref') return `{${of}}`;
+  if (key === 'Fn::GetAtt') return `{${(of as string[]).join('.').replace(/(Logs)[0-9A-F]{8}/, '$1')}}`;
+  if (key === 'Fn::Join') return (of as [string, unknown[]])[1].map(inWords).join('');
+  throw new Error(`not expected in an ARN: ${JSON.stringify(value)}`);
+};
+
+const listed = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
+
+const allowedBy = (role: Resource): Record<string, string[]> => {
+  const allowed: Record<string, string[]> = {};
+  for (const policy of role.Properties.Policies) {
+    for (const statement of policy.PolicyDocument.Statement) {
+      expect(statement.Effect).toBe('Allow');
+      expect(Object.keys(statement).sort()).toEqual(['Action', 'Effect', 'Resource', 'Sid']);
+      for (const resource of listed(statement.Resource).map(inWords)) {
+        allowed[resource] = [...(allowed[resource] ?? []), ...(listed(statement.Action) as string[])].sort();
+      }
+    }
+  }
+  return allowed;
+};
+
+const { template } = synthesised();
+const roles = new Map([...ofType(template, 'AWS::IAM::Role')].map(([id, role]) => [id.slice(0, -8), role]));
+
+test('there is one role per Lambda', () => {
+  expect([...roles.keys()].sort()).toEqual(Object.keys(expected).sort());
+});
+
+test.each(Object.keys(expected))('%s allows exactly this', (name) => {
+  const role = roles.get(name);
+  expect(role && allowedBy(role)).toEqual(expected[name]);
+});
+
+test('nothing reaches a role from elsewhere', () => {
+  for (const type of ['AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy', 'AWS::IAM::RolePolicy', 'AWS::IAM::User']) {
+    expect(ofType(template, type).size).toBe(0);
+  }
+  for (const role of roles.values()) {
+    expect(Object.keys(role.Properties).sort()).toEqual(['AssumeRolePolicyDocument', 'Description', 'Policies']);
+    expect(role.Properties.AssumeRolePolicyDocument.Statement).toEqual([
+      { Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' } },
+    ]);
+  }
+});
+
+test('no action has a wildcard', () => {
+  for (const actions of Object.values(expected).flatMap((of) => Object.values(of))) {
+    expect(actions.join()).not.toContain('*');
+  }
+});
+
+test('the stage in the ARN is the one of the setting', () => {
+  const other = synthesised({ stageName: 'other' }).template;
+  const [, role] = [...ofType(other, 'AWS::IAM::Role')].find(([id]) => id.startsWith('MessageRole')) ?? [];
+  expect(Object.keys(role ? allowedBy(role) : {})).toContain(post.replace('/mqtt/', '/other/'));
+});
