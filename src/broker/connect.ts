@@ -107,13 +107,11 @@ const takeOver = async (context: Context, clientId: ClientId, former: Session): 
   ]);
 };
 
-/** The session before a new one: dead by the write that began the new one. */
+/** The session before a new one: dead by the write that began the new one, perhaps dead before and not yet cleaned up. */
 const replaced = async (context: Context, clientId: ClientId, former: Session): Promise<void> => {
-  if (former.status !== 'ended') {
-    await sessionEnded(context, clientId, isExpired(former, context.clock.now()) ? 'expired' : 'replaced');
-  } else if (former.predecessors !== '' || former.storesMessages) {
-    await context.timers.send({ job: 'clean-up', clientId }, 0);
-  }
+  const cause = isExpired(former, context.clock.now()) ? 'expired' : 'replaced';
+  if (former.status === 'ended') await context.timers.send({ job: 'clean-up', clientId }, 0);
+  else await sessionEnded(context, clientId, cause);
 };
 
 const refresh = async (context: Context, clientId: ClientId, session: Session): Promise<void> => {

@@ -12,7 +12,7 @@ import type { InFlight, Message, Session, SessionAddress } from '../session/sess
 import { isAlive, isExpired, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocate, count, nudge, park, queueCreated, widen } from '../session/transitions.ts';
 import type { Context } from './context.ts';
-import { closeSocket, endExpired, loseConnection } from './lose-connection.ts';
+import { abandonConnection, closeSocket, endExpired } from './lose-connection.ts';
 import { post } from './post.ts';
 
 /** Messages that one push carries at most. */
@@ -83,7 +83,8 @@ const postDirectly = async (
   session: Session,
   batch: readonly Message[],
 ): Promise<'delivered' | 'again' | 'refused'> => {
-  const { epoch } = session;
+  const { epoch, persistent } = session;
+  const here = { ...to, epoch, persistent };
   const first = session.sequence - batch.length + 1;
   const records = batch.map(
     (message, index): InFlight => ({
@@ -113,14 +114,14 @@ const postDirectly = async (
       if (isAlive(now, to.generation) && now.epoch === epoch) return 'delivered';
       break;
     case 'gone':
-      await loseConnection(context, { ...to, epoch, persistent: session.persistent });
+      await abandonConnection(context, here, session.connectionId);
       break;
     case 'unclear':
       // It may have been delivered, so it stays in flight, to be sent again under its packet id with DUP. That needs a new
       // epoch, and one whose tick has not looked yet: only if this write makes the session offline is that certain.
       await closeSocket(context, session.connectionId);
-      if (await loseConnection(context, { ...to, epoch, persistent: session.persistent })) {
-        return session.persistent ? 'delivered' : 'again';
+      if (await abandonConnection(context, here, session.connectionId)) {
+        return persistent ? 'delivered' : 'again';
       }
       break;
     case 'throttled':

@@ -25,6 +25,19 @@ export async function loseConnection(context: Context, of: SessionEpoch): Promis
   return offline.done;
 }
 
+/**
+ * The same, noticed by a post: the connection itself is over too. Should its client be there all the same, the next frame
+ * tells it to connect again.
+ */
+export async function abandonConnection(
+  context: Context,
+  of: SessionEpoch,
+  connectionId: ConnectionId,
+): Promise<boolean> {
+  const [lost] = await Promise.all([loseConnection(context, of), context.connections.close(connectionId)]);
+  return lost;
+}
+
 /** Ends a session that was read as expired, unless something happened to it since. */
 export async function endExpired(context: Context, address: SessionAddress, session: Session): Promise<void> {
   const outcome = await context.sessions.change(address.clientId, end(session));

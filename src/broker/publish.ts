@@ -13,7 +13,7 @@ import { type Audience, audienceOf } from './audience.ts';
 import type { Context } from './context.ts';
 import { deliver } from './deliver.ts';
 import { inParallel, WIDTH } from './in-parallel.ts';
-import { loseConnection } from './lose-connection.ts';
+import { abandonConnection } from './lose-connection.ts';
 import type { Subscriber } from './ports.ts';
 import { post } from './post.ts';
 
@@ -67,7 +67,11 @@ const postOnce = async (
     );
     const posted = await post(context, session.connectionId, packets);
     if (posted === 'gone')
-      await loseConnection(context, { ...to, epoch: session.epoch, persistent: session.persistent });
+      await abandonConnection(
+        context,
+        { ...to, epoch: session.epoch, persistent: session.persistent },
+        session.connectionId,
+      );
     if (posted === 'accepted') return 'delivered';
     context.log('qos0-dropped', { clientId: to.clientId, messages: messages.length, reason: posted });
     return 'dropped';

@@ -23,7 +23,7 @@ import {
 } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { encodePublish, OVERDUE, onePush, putInOrder } from './deliver.ts';
-import { closeSocket, loseConnection } from './lose-connection.ts';
+import { abandonConnection, closeSocket } from './lose-connection.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
 
@@ -327,10 +327,10 @@ const send = async (
       return 'again';
     case 'unclear':
       await closeSocket(context, session.connectionId);
-      await loseConnection(context, { ...tick, persistent: session.persistent });
+      await abandonConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);
       return 'stop';
     case 'gone':
-      await loseConnection(context, { ...tick, persistent: session.persistent });
+      await abandonConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);
       return 'stop';
   }
 };

@@ -3,6 +3,7 @@
  *
  * Rules of this file: text in, bytes out, and back. What the packets in a frame mean is not its business.
  */
+import { Buffer } from 'node:buffer';
 import { ProtocolViolation } from './violation.ts';
 
 /** Longest text frame in either direction, in characters (API Gateway's limit on a frame). */

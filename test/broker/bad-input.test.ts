@@ -74,7 +74,11 @@ describe('bad input instead of CONNECT', () => {
   it.each([
     ['[MQTT-3.1.0-1] a PUBLISH', encodeFrame([publishPacket('a', 'x')]), 'protocol-violation'],
     ['a PINGREQ', encodeFrame([{ cmd: 'pingreq' }]), 'protocol-violation'],
-    ['[MQTT-3.1.2-1] another protocol name', hex('10 10 00 04 4d 51 54 58 04 02 00 3c 00 04 61 62 63 64'), 'malformed-packet'],
+    [
+      '[MQTT-3.1.2-1] another protocol name',
+      hex('10 10 00 04 4d 51 54 58 04 02 00 3c 00 04 61 62 63 64'),
+      'malformed-packet',
+    ],
     [
       '[MQTT-3.1.2-3] the reserved CONNECT flag',
       hex('10 10 00 04 4d 51 54 54 04 03 00 3c 00 04 61 62 63 64'),
@@ -98,11 +102,7 @@ describe('bad input instead of CONNECT', () => {
   it.each([
     ['[MQTT-3.1.2-2] protocol level 3', hex('10 10 00 04 4d 51 54 54 03 02 00 3c 00 04 61 62 63 64'), 1],
     ['[MQTT-3.1.2-2] protocol level 5', hex('10 11 00 04 4d 51 54 54 05 02 00 3c 00 00 04 61 62 63 64'), 1],
-    [
-      '[MQTT-3.1.3-8] no client id and cleanSession 0',
-      hex('10 0c 00 04 4d 51 54 54 04 00 00 3c 00 00'),
-      2,
-    ],
+    ['[MQTT-3.1.3-8] no client id and cleanSession 0', hex('10 0c 00 04 4d 51 54 54 04 00 00 3c 00 00'), 2],
     ['a client id above maxClientIdBytes', encodeFrame([connectPacket('x'.repeat(257))]), 2],
   ])('[MQTT-3.2.2-5] %s is refused with its return code, then closed', async (_, body, returnCode) => {
     const world = createWorld();

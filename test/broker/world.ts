@@ -17,9 +17,10 @@ import {
   createMemorySessions,
   createMemorySubscriptions,
 } from '../../src/memory/stores.ts';
+import { MAX_FRAME_CHARACTERS } from '../../src/mqtt/frame.ts';
 import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
 
-type Packet = Parameters<typeof generate>[0];
+export type Packet = Parameters<typeof generate>[0];
 export type Received = Record<string, unknown> & { readonly cmd: string };
 
 export const defaultSettings: Settings = {
@@ -160,7 +161,19 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
 
   const createSocket = (connectionId: ConnectionId) => {
     let seen = 0;
+    const parts = new Map<string, string[]>();
+    /** Base64 of whole packets, or nothing while parts of a push are missing (wire §5). */
+    const bodyOf = (push: string): string => {
+      const [head = '', body = ''] = push.split(':');
+      const [, unit = '', index, count] = /;part=([\w-]{1,32})\.(\d+)\.(\d+)/.exec(head) ?? [];
+      if (unit === '') return body;
+      const pieces = parts.get(unit) ?? [];
+      pieces[Number(index)] = body;
+      parts.set(unit, pieces);
+      return Object.keys(pieces).length === Number(count) ? pieces.join('') : '';
+    };
     const frame = async (body: string) => {
+      if (body.length > MAX_FRAME_CHARACTERS) throw new Error('the gateway would close this connection with 1009');
       const text = await handleFrame(context, { connectionId, body, deadline: now + timing.lambdaTimeout });
       return parseReply(text);
     };
@@ -174,8 +187,10 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
         const socket = sockets.get(connectionId);
         const fresh = socket?.frames.slice(seen) ?? [];
         seen = socket?.frames.length ?? 0;
-        return fresh.flatMap((text) => parsePackets(text.slice(text.indexOf(':') + 1)));
+        return fresh.flatMap((text) => parsePackets(bodyOf(text)));
       },
+      /** Every push so far, as it was posted. */
+      frames: (): readonly string[] => sockets.get(connectionId)?.frames ?? [],
       isOpen: () => sockets.get(connectionId)?.open ?? false,
       /** The socket is gone; API Gateway says so. */
       drop: async () => {
@@ -220,8 +235,23 @@ export const subscribePacket = (filters: Record<string, 0 | 1 | 2>, messageId = 
   subscriptions: Object.entries(filters).map(([topic, qos]) => ({ topic, qos })),
 });
 
+export const puback = (messageId: unknown) => ({ cmd: 'puback' as const, messageId: messageId as number });
+
+export const pingreq = { cmd: 'pingreq' as const };
+export const disconnect = { cmd: 'disconnect' as const };
+
 export const encodeFrame = (packets: readonly Packet[]): string =>
   Buffer.concat(packets.map((packet) => generate(packet))).toString('base64');
+
+/** The parts of one packet, each `size` characters long with its head, the last one shorter. */
+export const partsOf = (packet: Packet, size = MAX_FRAME_CHARACTERS): readonly string[] => {
+  const base64 = encodeFrame([packet]);
+  const room = size - '~0.0:'.length;
+  const count = Math.ceil(base64.length / room);
+  return Array.from({ length: count }, (_, index) => {
+    return `~${index}.${count}:${base64.slice(index * room, (index + 1) * room)}`;
+  });
+};
 
 export const parsePackets = (base64: string): Received[] => {
   const packets: Received[] = [];

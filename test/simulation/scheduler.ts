@@ -1,6 +1,6 @@
 /**
  * A seeded scheduler: every port call of every Lambda waits until it is chosen, so that a seed is one interleaving. Lambdas
- * die where the seed says so: their calls are never answered again.
+ * die where the seed says so, before a call or after it: then nothing of theirs goes on.
  */
 
 /** mulberry32: a small generator of 32-bit numbers, the same everywhere for one seed. */
@@ -19,88 +19,62 @@ export function createRandom(seed: number) {
     pick: <T>(items: readonly T[]): T => items[Math.floor(next() * items.length)] as T,
   };
 }
-export type Random = ReturnType<typeof createRandom>;
 
-interface Waiting {
-  readonly lambda: Lambda;
-  readonly name: string;
-  readonly go: () => void;
-}
+export type Random = ReturnType<typeof createRandom>;
 
 export interface Lambda {
   readonly name: string;
   dead: boolean;
-  done: boolean;
 }
 
+type Method = (...args: unknown[]) => Promise<unknown>;
+
 export function createScheduler(random: Random, deathRate: number, trace: (line: string) => void) {
-  const waiting: Waiting[] = [];
-  let current: Lambda | undefined;
+  const waiting: { readonly lambda: Lambda; readonly go: () => void }[] = [];
   let deaths = 0;
 
-  /** Wraps a port so that each call waits for its turn. */
-  const guard = <P extends object>(portName: string, port: P, lambda: () => Lambda | undefined): P =>
-    new Proxy(port, {
-      get: (target, property) => {
-        const method = target[property as keyof P];
-        if (typeof method !== 'function') return method;
-        return (...args: unknown[]) => {
-          const caller = lambda();
-          if (!caller) return method.apply(target, args);
-          const name = `${portName}.${String(property)}`;
-          return new Promise((resolve, reject) => {
-            if (caller.dead) return;
-            waiting.push({
-              lambda: caller,
-              name,
-              go: () => {
-                if (caller.dead) return;
-                if (random.chance(deathRate)) {
-                  const before = random.chance(0.5);
-                  caller.dead = true;
-                  deaths++;
-                  trace(`${caller.name} dies ${before ? 'before' : 'after'} ${name}`);
-                  if (!before) void method.apply(target, args);
-                  return;
-                }
-                trace(`${caller.name}: ${name} ${show(args)}`);
-                Promise.resolve(method.apply(target, args)).then(
-                  (value) => {
-                    if (!caller.dead) resolve(value);
-                  },
-                  (error) => {
-                    if (!caller.dead) reject(error);
-                  },
-                );
-              },
-            });
-          });
-        };
-      },
-    });
+  const carryOut = (lambda: Lambda, name: string, call: () => Promise<unknown>): Promise<unknown> | undefined => {
+    if (lambda.dead) return undefined;
+    if (!random.chance(deathRate)) return call();
+    lambda.dead = true;
+    deaths++;
+    const after = random.chance(0.5);
+    trace(`${lambda.name} dies ${after ? 'after' : 'before'} ${name}`);
+    if (after) void call();
+    return undefined;
+  };
 
   return {
-    guard,
-    waiting,
-    deaths: () => deaths,
-    /** Lets one waiting call go, chosen by the seed; false where none waits. */
-    step: async (): Promise<boolean> => {
-      for (let i = waiting.length - 1; i >= 0; i--) if (waiting[i]?.lambda.dead) waiting.splice(i, 1);
-      if (waiting.length === 0) return false;
+    /** The same port, each call of which waits for its turn. */
+    guard: <P extends object>(portName: string, port: P, lambda: Lambda): P =>
+      new Proxy(port, {
+        get: (target, property) => {
+          const method = target[property as keyof P] as Method;
+          const name = `${portName}.${String(property)}`;
+          return (...args: unknown[]) =>
+            new Promise((resolve, reject) => {
+              const go = (): void => {
+                trace(`${lambda.name}: ${name} ${show(args)}`);
+                void carryOut(lambda, name, () => method.apply(target, args))?.then(
+                  (value) => !lambda.dead && resolve(value),
+                  (error: unknown) => !lambda.dead && reject(error),
+                );
+              };
+              waiting.push({ lambda, go });
+            });
+        },
+      }),
+    waiting: (): number => waiting.length,
+    deaths: (): number => deaths,
+    /** Lets one waiting call go, chosen by the seed. */
+    step: async (): Promise<void> => {
       const [chosen] = waiting.splice(random.below(waiting.length), 1);
-      current = chosen?.lambda;
       chosen?.go();
-      await settle();
-      return true;
+      // Every promise that can go on does so before the next choice.
+      await new Promise((resolve) => setImmediate(resolve));
     },
-    current: () => current,
   };
 }
 
-/** Lets every promise that can go on go on, without real time. */
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-const show = (args: readonly unknown[]): string => {
-  const text = JSON.stringify(args, (key, value) => (key === 'payload' ? '…' : value));
-  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
-};
+const show = (args: readonly unknown[]): string =>
+  JSON.stringify(args, (key, value) => (key === 'payload' ? '…' : value)).slice(0, 300);

@@ -1,0 +1,116 @@
+/**
+ * What `npm start` runs: the local stack, until Ctrl-C.
+ *
+ * Rules of this file:
+ * - What the user can mend is one line and exit code 1 (2 for the command line itself), without a stack trace.
+ * - The first Ctrl-C stops cleanly, exit code 0; the second one at once.
+ * - The broker's own log lines are shown as they are.
+ */
+import { SettingsError } from '../lib/settings.ts';
+import { readCommandLine, type StartCommand, UsageError, usage } from './command-line.ts';
+import { DataDirectoryTakenError } from './data-directory.ts';
+import { PortTakenError } from './http-server.ts';
+import { DamagedJournalError } from './journal.ts';
+import { BundleError } from './lambda/bundle.ts';
+import { DEFAULT_PORT, type LocalStack, startLocalStack } from './stack.ts';
+import { listenForStop } from './stop-signal.ts';
+
+export interface Terminal {
+  print(text: string): void;
+  printError(text: string): void;
+}
+
+const DEFAULT_URL = `ws://127.0.0.1:${DEFAULT_PORT}/mqtt`;
+const SLOW_START_MS = 2_000;
+
+const terminal: Terminal = { print: (text) => console.log(text), printError: (text) => console.error(text) };
+
+/** @returns the exit code */
+export const main = async (argv: readonly string[], { print, printError }: Terminal = terminal): Promise<number> => {
+  try {
+    const command = readCommandLine(argv);
+    if (command.kind === 'help') {
+      print(usage);
+      return 0;
+    }
+    return await run(command, { print, printError });
+  } catch (error) {
+    if (error instanceof UsageError) {
+      printError(`${error.message}\nTry --help.`);
+      return 2;
+    }
+    printError(explain(error));
+    return 1;
+  }
+};
+
+const run = async (command: StartCommand, { print, printError }: Terminal): Promise<number> => {
+  const stopSignal = listenForStop();
+  const progress = reportSlowStart(print);
+  try {
+    const stack = await startLocalStack({
+      port: command.port,
+      settings: command.settings,
+      dataDir: command.dataDir,
+      ...(command.stageName !== undefined && { stageName: command.stageName }),
+      log: (line, from) => {
+        if (from === 'local') printError(line);
+        else if (!command.quiet) print(line);
+      },
+      onProgress: progress.step,
+    });
+    progress.end();
+    print(welcome(stack, command));
+    await stopSignal.given;
+    print('Stopping …');
+    await stack.stop();
+    return 0;
+  } finally {
+    progress.end();
+    stopSignal.ignore();
+  }
+};
+
+const welcome = ({ url }: LocalStack, { dataDir }: StartCommand): string =>
+  [
+    `The broker listens on ${url}, sub-protocol mqtt.base64.`,
+    'Any client id may connect: there is no authentication yet.',
+    dataDir === undefined
+      ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
+      : `Sessions and messages are kept in ${dataDir}.`,
+    '',
+    `Now type, in a second terminal:  npm run demo${url === DEFAULT_URL ? '' : ` -- --url ${url}`}`,
+    'Ctrl-C stops the broker.',
+    '',
+  ].join('\n');
+
+/** Errors whose message says all. */
+const mendable = [SettingsError, DataDirectoryTakenError, DamagedJournalError, BundleError];
+
+/** The one line for what the user can mend; everything for what only we can. */
+const explain = (error: unknown): string => {
+  if (error instanceof PortTakenError) {
+    return `Port ${error.port} is taken: stop the program that uses it, or choose another one with --port ${error.port + 1}.`;
+  }
+  if (mendable.some((kind) => error instanceof kind)) return (error as Error).message;
+  if (!(error instanceof Error)) return String(error);
+  // The system refused something, such as a port below 1024 or a directory: its message names it.
+  return 'syscall' in error ? error.message : (error.stack ?? error.message);
+};
+
+/** Says what start-up is doing once it takes long enough for somebody to wonder. */
+const reportSlowStart = (print: (text: string) => void) => {
+  let step = 'starting';
+  let slow = false;
+  const timer = setTimeout(() => {
+    slow = true;
+    print(`Starting: ${step} …`);
+  }, SLOW_START_MS);
+  return {
+    step: (name: string): void => {
+      step = name;
+      if (slow) print(`Starting: ${step} …`);
+    },
+    end: () => clearTimeout(timer),
+  };
+};

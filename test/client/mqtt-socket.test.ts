@@ -1,0 +1,236 @@
+/** The look-alike as a WebSocket: opening, closing, events, and what it does to a library that misuses it. */
+import { MqttSocket } from '../../client/mqtt-socket.ts';
+import { CONNACK, CONNECT, connectedScene, createScene, DISCONNECT, reply, ScriptedSocket } from './scripted-socket.ts';
+import { createVirtualClock, settle } from './virtual-clock.ts';
+
+const PUBLISH = '32050001610001';
+
+describe('opening', () => {
+  test('wire §1: the real WebSocket offers mqtt.base64', () => {
+    const { inner } = createScene();
+    expect([inner.url, inner.protocols]).toEqual(['ws://broker.example/mqtt', ['mqtt.base64']]);
+  });
+
+  test('the real WebSocket is opened after the delay, and not before', async () => {
+    const scene = createScene(700);
+    await scene.clock.pass(699);
+    expect(() => scene.inner).toThrow('no WebSocket has been opened');
+    await scene.clock.pass(1);
+    scene.inner.tell('open');
+    expect(scene.taken()).toEqual(['open']);
+  });
+
+  test('what is written before it is open waits', async () => {
+    const scene = createScene();
+    await scene.write(CONNECT);
+    expect(scene.sent()).toEqual([]);
+    scene.inner.tell('open');
+    await settle();
+    expect(scene.sent()).toEqual([CONNECT]);
+  });
+
+  test('wire §1: a refused handshake is said so that a person understands it', async () => {
+    const scene = createScene();
+    scene.inner.tell('error', { message: 'Unexpected server response: 400' });
+    scene.inner.tell('close', { code: 1006 });
+    await scene.clock.pass(0);
+    expect(scene.taken()).toEqual(['error cannot-open', 'close']);
+    expect(scene.errors[0]?.message).toBe(
+      'serverless-mqtt: cannot open ws://broker.example/mqtt (Unexpected server response: 400): ' +
+        "is the URL the broker's, and is the broker up?",
+    );
+    expect(scene.counts.left).toEqual([false]);
+  });
+
+  test('wire §1: a browser does not tell why; the code is all there is', async () => {
+    const scene = createScene();
+    scene.inner.tell('error');
+    scene.inner.tell('close', { code: 1006 });
+    await scene.clock.pass(0);
+    expect(scene.errors[0]?.message).toContain('cannot open ws://broker.example/mqtt (code 1006)');
+  });
+
+  test('a handshake without an answer is given up after 35 s', async () => {
+    const scene = createScene();
+    await scene.clock.pass(34_999);
+    expect(scene.taken()).toEqual([]);
+    await scene.clock.pass(1);
+    expect(scene.taken()).toEqual(['error cannot-open', 'close']);
+    expect(scene.inner.closedWith).toBe(1000);
+  });
+
+  test('a URL that no WebSocket takes is an error event like any other, without its secrets', async () => {
+    const clock = createVirtualClock();
+    const messages: string[] = [];
+    const socket = new MqttSocket('http://user:secret@broker.example/mqtt?token=secret#secret', {
+      clock,
+      delay: 0,
+      WebSocket: class extends ScriptedSocket {
+        constructor(url: string, protocols: readonly string[]) {
+          super(url, protocols);
+          throw new SyntaxError(`no good: ${url}`);
+        }
+      },
+      accepted: () => {},
+      over: () => {},
+    });
+    socket.onerror = (event) => messages.push((event as Event & { message: string }).message);
+    await clock.pass(0);
+    expect(messages).toEqual([
+      'serverless-mqtt: cannot open http://broker.example/mqtt (SyntaxError: no good: http://broker.example/mqtt): ' +
+        "is the URL the broker's, and is the broker up?",
+    ]);
+  });
+
+  test('wire §7: a socket that closes before CONNACK is an error', async () => {
+    const scene = createScene();
+    scene.inner.tell('open');
+    await scene.write(CONNECT);
+    scene.inner.tell('close', { code: 1011, reason: 'why' });
+    await scene.clock.pass(0);
+    expect(scene.taken()).toEqual(['open', 'error closed-early', 'close']);
+    expect(scene.errors[0]?.message).toBe(
+      'serverless-mqtt: the connection closed before the broker answered CONNECT (code 1011, why)',
+    );
+  });
+
+  test('wire §7: a close without a word after CONNACK is none: every socket closes after 2 hours', async () => {
+    const scene = await connectedScene();
+    const closes: unknown[] = [];
+    scene.socket.onclose = (event) => closes.push(event);
+    scene.inner.tell('close', { code: 1001, reason: 'Going away' });
+    await scene.clock.pass(100);
+    expect(scene.taken()).toEqual(['close']);
+    expect(closes).toEqual([expect.objectContaining({ code: 1001, reason: 'Going away' })]);
+  });
+});
+
+describe('a WebSocket to its library', () => {
+  test('readyState goes through its states', async () => {
+    const scene = createScene();
+    const { socket } = scene;
+    const states: number[] = [socket.readyState];
+    socket.onopen = () => states.push(socket.readyState);
+    socket.onerror = () => states.push(socket.readyState);
+    scene.inner.tell('open');
+    scene.inner.tell('close');
+    states.push(socket.readyState);
+    await scene.clock.pass(0);
+    expect(states).toEqual([socket.CONNECTING, socket.OPEN, socket.CLOSING, socket.CLOSED]);
+    expect(states).toEqual([0, 1, 2, 3]);
+  });
+
+  test('on* handlers and listeners hear the same, and a removed listener nothing', async () => {
+    const scene = createScene();
+    const heard: string[] = [];
+    const removed = (): number => heard.push('removed');
+    scene.socket.onmessage = (event) => heard.push(`on ${(event as MessageEvent).data.byteLength}`);
+    scene.socket.addEventListener('message', removed);
+    scene.socket.removeEventListener('message', removed);
+    scene.inner.tell('open');
+    await scene.write(CONNECT);
+    await scene.say(reply(1, CONNACK));
+    expect(heard).toEqual(['on 4']);
+    expect(scene.taken()).toEqual(['open', CONNACK]);
+  });
+
+  test('messages are an ArrayBuffer, whatever binaryType says', async () => {
+    const scene = createScene();
+    const data: unknown[] = [];
+    scene.socket.binaryType = 'blob';
+    scene.socket.onmessage = (event) => data.push((event as MessageEvent).data);
+    scene.inner.tell('open');
+    await scene.write(CONNECT);
+    await scene.say(reply(1, CONNACK));
+    expect(data[0]).toBeInstanceOf(ArrayBuffer);
+  });
+
+  test('it takes an ArrayBuffer, and a view of one, and copies what it takes', async () => {
+    const scene = await connectedScene();
+    const around = Uint8Array.of(9, 9, 0xc0, 0, 9);
+    scene.socket.send(around.subarray(2, 4));
+    around.fill(0);
+    scene.socket.send(Uint8Array.of(0xe0, 0).buffer);
+    await settle();
+    expect(scene.sent()).toEqual(['c000e000']);
+  });
+
+  test('bufferedAmount is what the broker has not taken, down to half a packet', async () => {
+    const scene = await connectedScene();
+    expect(scene.socket.bufferedAmount).toBe(0);
+    await scene.write(PUBLISH, PUBLISH, '3205');
+    expect(scene.socket.bufferedAmount).toBe(16);
+    await scene.say('!1:');
+    expect(scene.socket.bufferedAmount).toBe(9);
+    await scene.say('!1:');
+    expect(scene.socket.bufferedAmount).toBe(2);
+  });
+
+  test('what is no MQTT is refused, and said so', async () => {
+    const scene = await connectedScene();
+    await scene.write('30ffffffff01');
+    await scene.clock.pass(100);
+    expect(scene.taken()).toEqual(['error bad-packet', 'close']);
+  });
+
+  test('send and close never throw, whatever the state', async () => {
+    const scene = createScene();
+    scene.socket.close();
+    scene.socket.close();
+    await scene.write(PUBLISH);
+    await scene.clock.pass(0);
+    scene.socket.close();
+    await scene.write(PUBLISH);
+    await scene.clock.pass(1_000);
+    expect(scene.sent()).toEqual([]);
+    expect(scene.taken()).toEqual(['close']);
+  });
+
+  test('closed while it waits to open: it never opens', async () => {
+    const scene = createScene(500);
+    scene.socket.close();
+    await scene.clock.pass(1_000);
+    expect(scene.taken()).toEqual(['close']);
+    expect(() => scene.inner).toThrow('no WebSocket has been opened');
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('closed before it is open, with a DISCONNECT that can reach nobody: it does not wait for the answer', async () => {
+    const scene = createScene();
+    await scene.write(CONNECT, DISCONNECT);
+    scene.socket.close();
+    await scene.clock.pass(0);
+    expect(scene.taken()).toEqual(['close']);
+  });
+
+  test('what comes from a WebSocket that was given up is not heard', async () => {
+    const scene = createScene();
+    const { inner } = scene;
+    scene.socket.close();
+    inner.tell('open');
+    inner.tell('message', { data: reply(1, CONNACK) });
+    inner.tell('error', { message: 'closed before the connection was established' });
+    inner.tell('close', { code: 1006 });
+    await scene.clock.pass(1_000);
+    expect(scene.taken()).toEqual(['close']);
+    expect(scene.counts).toEqual({ accepted: 0, left: [false] });
+  });
+
+  test('a library that has been handed something has 100 ms to look at it, less if it closes itself', async () => {
+    const refused = createScene();
+    refused.inner.tell('open');
+    await refused.write(CONNECT);
+    await refused.say(`!1;close=refused:${Buffer.from('20020005', 'hex').toString('base64')}`);
+    await refused.clock.pass(99);
+    expect(refused.taken()).toEqual(['open', '20020005']);
+    refused.socket.close();
+    await refused.clock.pass(0);
+    expect(refused.taken()).toEqual(['close']);
+  });
+
+  test("MQTT.js's other builder is told what is wrong", () => {
+    const { socket } = createScene();
+    expect(() => socket.on()).toThrow(/^serverless-mqtt: MQTT.js keeps the kind of WebSocket of the first connect\(\)/);
+    expect(socket.readyState).toBe(socket.CLOSING);
+  });
+});

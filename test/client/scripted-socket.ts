@@ -1,0 +1,140 @@
+/** A WebSocket whose other end is the test, and the look-alike on top of it. */
+import { MqttSocket } from '../../client/mqtt-socket.ts';
+import type { ServerlessMqttError } from '../../client/transport.ts';
+import { bytes, hex } from './vectors.ts';
+import { createVirtualClock, settle, type VirtualClock } from './virtual-clock.ts';
+
+interface Fields {
+  readonly data?: unknown;
+  readonly message?: string;
+  readonly code?: number;
+  readonly reason?: string;
+}
+
+export class ScriptedSocket {
+  readonly url: string;
+  readonly protocols: readonly string[];
+  /** Frames that the client has sent and the test has not looked at. */
+  readonly sent: string[] = [];
+  closedWith: number | undefined;
+  readonly #listeners: { readonly type: string; readonly listener: (fields: Fields) => void }[] = [];
+
+  constructor(url: string, protocols: readonly string[]) {
+    this.url = url;
+    this.protocols = protocols;
+  }
+
+  addEventListener(type: string, listener: (fields: Fields) => void): void {
+    this.#listeners.push({ type, listener });
+  }
+
+  send(frame: string): void {
+    this.sent.push(frame);
+  }
+
+  close(code: number): void {
+    this.closedWith ??= code;
+  }
+
+  tell(type: 'open' | 'message' | 'error' | 'close', fields: Fields = {}): void {
+    for (const entry of this.#listeners) if (entry.type === type) entry.listener(fields);
+  }
+}
+
+export interface Scene {
+  readonly clock: VirtualClock;
+  readonly socket: MqttSocket;
+  /** The real WebSocket below; there once it has been opened. */
+  readonly inner: ScriptedSocket;
+  /** What the MQTT library has heard and the test has not looked at: packets in hexadecimal, errors, the end. */
+  readonly heard: string[];
+  readonly errors: ServerlessMqttError[];
+  readonly counts: { accepted: number; left: boolean[] };
+  /** The MQTT library writes packets. */
+  write(...packets: string[]): Promise<void>;
+  /** The broker sends a frame. */
+  say(frame: string): Promise<void>;
+  /** Takes what was sent, as hexadecimal digits; parts as they are. */
+  sent(): string[];
+  /** Takes what was heard. */
+  taken(): string[];
+}
+
+export const CONNECT = '100d00044d5154540402003c000161';
+export const CONNACK = '20020000';
+export const PINGREQ = 'c000';
+export const PINGRESP = 'd000';
+export const DISCONNECT = 'e000';
+
+/** CONNECT with this keep-alive, in seconds. */
+export const connectWith = ({ keepAlive = 60, persistent = false }): string =>
+  `100d00044d51545404${persistent ? '00' : '02'}${keepAlive.toString(16).padStart(4, '0')}000161`;
+
+export const base64 = (...packets: string[]): string => Buffer.from(packets.join(''), 'hex').toString('base64');
+export const reply = (taken: number, ...packets: string[]): string => `!${taken}:${base64(...packets)}`;
+
+export function createScene(delay = 0): Scene {
+  const clock = createVirtualClock();
+  const inners: ScriptedSocket[] = [];
+  const heard: string[] = [];
+  const errors: ServerlessMqttError[] = [];
+  const counts = { accepted: 0, left: [] as boolean[] };
+  const socket = new MqttSocket('ws://broker.example/mqtt', {
+    clock,
+    delay,
+    WebSocket: class extends ScriptedSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols);
+        inners.push(this);
+      }
+    },
+    accepted: () => {
+      counts.accepted += 1;
+    },
+    over: (left) => counts.left.push(left),
+  });
+  socket.addEventListener('open', () => heard.push('open'));
+  socket.addEventListener('message', (event) => heard.push(hex(new Uint8Array((event as MessageEvent).data))));
+  socket.addEventListener('error', (event) => {
+    const { error } = event as Event & { error: ServerlessMqttError };
+    errors.push(error);
+    heard.push(`error ${error.code}`);
+  });
+  socket.addEventListener('close', () => heard.push('close'));
+
+  const scene: Scene = {
+    clock,
+    socket,
+    heard,
+    errors,
+    counts,
+    get inner() {
+      const inner = inners.at(-1);
+      if (!inner) throw new Error('no WebSocket has been opened');
+      return inner;
+    },
+    async write(...packets) {
+      for (const packet of packets) socket.send(bytes(packet));
+      await settle();
+    },
+    async say(frame) {
+      scene.inner.tell('message', { data: frame });
+      await settle();
+    },
+    sent: () =>
+      scene.inner.sent.splice(0).map((frame) => (frame.startsWith('~') ? frame : hex(Buffer.from(frame, 'base64')))),
+    taken: () => heard.splice(0),
+  };
+  return scene;
+}
+
+/** A scene whose MQTT connection stands. */
+export async function connectedScene(connect = CONNECT): Promise<Scene> {
+  const scene = createScene();
+  scene.inner.tell('open');
+  await scene.write(connect);
+  await scene.say(reply(1, CONNACK));
+  scene.sent();
+  scene.taken();
+  return scene;
+}

@@ -1,0 +1,163 @@
+/** What `npm start` runs. */
+import { spawn } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { readCommandLine } from '../../local/command-line.ts';
+import { main } from '../../local/main.ts';
+import { listenForStop } from '../../local/stop-signal.ts';
+import { temporaryDirectory } from './fixtures/temporary-directory.ts';
+
+const run = async (...argv: string[]) => {
+  const out: string[] = [];
+  const errors: string[] = [];
+  const code = await main(argv, { print: (text) => out.push(text), printError: (text) => errors.push(text) });
+  return { code, out: out.join('\n'), errors: errors.join('\n') };
+};
+
+test('--help', async () => {
+  const { code, out } = await run('--help');
+  expect(code).toBe(0);
+  for (const option of ['--port', '--data', '--setting', '--quiet']) expect(out).toContain(option);
+});
+
+test.each([
+  [['--prot', '1'], '--prot'],
+  [['--port', 'http'], '--port is http'],
+  [['--port', '65536'], '--port is 65536'],
+  [['--setting', 'redeliveryRate'], 'NAME=VALUE'],
+  [['--setting', 'lambdaMemoryMb=512'], 'lambdaMemoryMb means something on AWS only'],
+  [['extra'], 'extra'],
+])('a command line that makes no sense is exit code 2 and a clear line: %j', async (argv, text) => {
+  const { code, errors } = await run(...argv);
+  expect(code).toBe(2);
+  expect(errors).toContain(text);
+  expect(errors).not.toMatch(/^ {4}at /m);
+});
+
+test.each([
+  ['redeliveryRate=0', 'setting redeliveryRate is "0": it must be at least 1'],
+  ['colour=red', 'there is no setting named colour'],
+])('a setting that makes no sense is exit code 1 and a clear line: %s', async (pair, text) => {
+  const { code, errors } = await run('--setting', pair);
+  expect(code).toBe(1);
+  expect(errors).toContain(text);
+});
+
+test('options are read', () => {
+  const argv = ['--port', '0', '--data', 'd', '--quiet', '--setting', 'redeliveryRate=5', '--setting', 'stageName=x'];
+  expect(readCommandLine(argv)).toEqual({
+    kind: 'start',
+    port: 0,
+    dataDir: 'd',
+    quiet: true,
+    settings: { redeliveryRate: '5' },
+    stageName: 'x',
+  });
+  expect(readCommandLine([])).toEqual({ kind: 'start', port: 4800, quiet: false, settings: {} });
+});
+
+test('a taken port is one line that names it and says what to do', async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as { port: number };
+  const { code, out, errors } = await run('--port', String(port));
+  expect({ code, out, errors }).toEqual({
+    code: 1,
+    out: '',
+    errors: `Port ${port} is taken: stop the program that uses it, or choose another one with --port ${port + 1}.`,
+  });
+  await new Promise((resolve) => other.close(resolve));
+});
+
+test('a damaged data directory is one line that says where and what to do', async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory.path, 'sqs.jsonl'), 'nonsense\n');
+  const { code, errors } = await run('--port', '0', '--data', directory.path);
+  expect({ code, errors }).toEqual({
+    code: 1,
+    errors: `${directory.path}/sqs.jsonl: line 1 is damaged: move the data directory away to start afresh`,
+  });
+  directory.remove();
+});
+
+test('the first signal asks to stop, its echo is no second one, a later one exits at once', async () => {
+  const source = new EventEmitter();
+  const exits: number[] = [];
+  let now = 0;
+  const { given, ignore } = listenForStop(
+    source,
+    (code) => exits.push(code),
+    () => now,
+  );
+  source.emit('SIGINT');
+  await given;
+  now = 500;
+  source.emit('SIGINT');
+  expect(exits).toEqual([]);
+  now = 501;
+  source.emit('SIGTERM');
+  expect(exits).toEqual([130]);
+  ignore();
+  expect(source.listenerCount('SIGINT') + source.listenerCount('SIGTERM')).toBe(0);
+});
+
+describe('in a process of its own', () => {
+  const start = (...argv: string[]) => {
+    const child = spawn(process.execPath, ['bin/serverless-mqtt.mjs', 'start', '--port', '0', ...argv]);
+    let out = '';
+    let errors = '';
+    const waiting = new Set<() => void>();
+    const hear = (): void => {
+      for (const look of [...waiting]) look();
+    };
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+      hear();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      errors += chunk.toString();
+    });
+    const exited = new Promise<number | null>((resolve) => {
+      child.on('exit', (code) => {
+        resolve(code);
+        hear();
+      });
+    });
+    const shows = (pattern: RegExp): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = pattern.exec(out);
+          if (found) resolve(found[1] ?? found[0]);
+          else if (child.exitCode !== null) reject(new Error(`exited: ${out}${errors}`));
+          else return;
+          waiting.delete(look);
+        };
+        waiting.add(look);
+        look();
+      });
+    return { child, exited, shows, errors: () => errors };
+  };
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'says where clients connect and what to type next; %s stops it, exit code 0',
+    async (signal) => {
+      const { child, exited, shows, errors } = start();
+      await shows(/ws:\/\/127\.0\.0\.1:\d+\/mqtt, sub-protocol mqtt\.base64/);
+      await shows(/Any client id may connect: there is no authentication yet/);
+      await shows(/npm run demo/);
+      child.kill(signal);
+      expect(await exited).toBe(0);
+      expect(errors()).toBe('');
+    },
+  );
+
+  test('npm passes the Ctrl-C of the terminal on: two at once are one', async () => {
+    const { child, exited, shows } = start();
+    await shows(/Ctrl-C stops the broker/);
+    child.kill('SIGINT');
+    child.kill('SIGINT');
+    expect(await exited).toBe(0);
+  });
+});
