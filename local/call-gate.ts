@@ -1,11 +1,12 @@
 /**
- * Stands between a Lambda and the services it calls: notes each call, and kills the Lambda at the one a fault switch
+ * Stands between a Lambda and the services it calls: notes each call, refuses what its policy does not grant, and kills the Lambda at the one a fault switch
  * names, before the call is carried out or after it and before its answer.
  *
  * Rules of this file: a killed Lambda's other calls that are still on their way are not carried out. (Assumption: on AWS
  * each of them may or may not have arrived; the tests want one of the two.)
  */
 import type { Answer } from './answer.ts';
+import { accessDenied, type Need } from './authorization.ts';
 import type { FaultSource, KillRule } from './faults.ts';
 import type { Runner, RunningInvocation } from './lambda/runner.ts';
 
@@ -15,12 +16,22 @@ export interface CallGate {
    * @param caller name of the Lambda environment, where the call comes from one
    * @returns undefined where the caller has died: nobody is left to answer
    */
-  pass(caller: string | undefined, operation: string, call: () => Promise<Answer>): Promise<Answer | undefined>;
+  pass(
+    caller: string | undefined,
+    operation: string,
+    need: Need,
+    call: () => Promise<Answer>,
+  ): Promise<Answer | undefined>;
   /** How often each operation was called, by whomever. */
   counts(): Readonly<Record<string, number>>;
 }
 
-export const createCallGate = (runner: Runner, faults: FaultSource): CallGate => {
+/** @param allows whether a function's policy grants what a call needs */
+export const createCallGate = (
+  runner: Runner,
+  faults: FaultSource,
+  allows: (functionName: string, need: Need) => boolean,
+): CallGate => {
   const counts = new Map<string, number>();
 
   /** The rule that wants the invocation dead at the call just noted, used up once. */
@@ -42,12 +53,13 @@ export const createCallGate = (runner: Runner, faults: FaultSource): CallGate =>
   return {
     counts: () => Object.fromEntries(counts),
 
-    pass: async (caller, operation, call) => {
+    pass: async (caller, operation, need, call) => {
       if (caller !== undefined && runner.wasKilled(caller)) return undefined;
       counts.set(operation, (counts.get(operation) ?? 0) + 1);
       const invocation = caller === undefined ? undefined : runner.runningIn(caller);
       if (invocation === undefined) return call();
       invocation.calls.push(operation);
+      if (!allows(invocation.functionName, need)) return accessDenied(invocation.functionName, need);
       const death = deathFor(invocation, operation);
       if (death === undefined) return call();
       if (death.when === 'after') await call();

@@ -11,6 +11,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Answer } from './answer.ts';
+import { type Need, needOfConnections, needOfDynamoDb, needOfSqs } from './authorization.ts';
 import type { CallGate } from './call-gate.ts';
 import { type FaultPatch, type Faults, FaultsError } from './faults.ts';
 
@@ -95,13 +96,14 @@ const respond = async (services: Services, request: IncomingMessage, response: S
 
   const call = findCall(services, request, path, body, gone.signal);
   if (call === undefined) return send(response, text(404, nothingHere(path)));
-  const answer = await services.gate.pass(callerOf(request), call.operation, call.run);
+  const answer = await services.gate.pass(callerOf(request), call.operation, call.need, call.run);
   if (answer === undefined) response.destroy();
   else send(response, answer);
 };
 
 interface Call {
   readonly operation: string;
+  readonly need: Need;
   readonly run: () => Promise<Answer>;
 }
 
@@ -120,12 +122,18 @@ const findCall = (
   signal: AbortSignal,
 ): Call | undefined => {
   const [target, operation = ''] = String(request.headers['x-amz-target'] ?? '').split('.');
-  if (target === 'DynamoDB_20120810') return { operation, run: () => services.dynamodb(operation, body.toString()) };
-  if (target === 'AmazonSQS') return { operation, run: () => services.sqs(operation, body.toString(), signal) };
+  const content = body.toString();
+  if (target === 'DynamoDB_20120810') {
+    return { operation, need: needOfDynamoDb(operation, content), run: () => services.dynamodb(operation, content) };
+  }
+  if (target === 'AmazonSQS') {
+    return { operation, need: needOfSqs(operation, content), run: () => services.sqs(operation, content, signal) };
+  }
   const method = request.method ?? '';
   if (/\/(?:@|%40)connections\//i.test(path)) {
     return {
       operation: connectionOperations[method] ?? method,
+      need: needOfConnections(method),
       run: () => services.connections(method, path, body),
     };
   }

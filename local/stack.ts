@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { functions, LAMBDA_TIMEOUT_SECONDS, type LambdaEnvironment, tables, workQueues } from '../lib/resources.ts';
 import { readBrokerSettings } from '../lib/settings.ts';
+import { isAllowed } from './authorization.ts';
 import { createCallGate } from './call-gate.ts';
 import { systemClock } from './clock.ts';
 import { openDataDirectory } from './data-directory.ts';
@@ -179,7 +180,7 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
       await Promise.all([...ended, gateway.settled()]);
     });
 
-    const gate = createCallGate(runner, faults);
+    const gate = createCallGate(runner, faults, options.entries ? () => true : isAllowed);
     http.open({
       gate,
       faults,

@@ -52,7 +52,7 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     faults,
   });
   http.open({
-    gate: { pass: (_caller, _operation, call) => call(), counts: () => ({}) },
+    gate: { pass: (_caller, _operation, _need, call) => call(), counts: () => ({}) },
     faults,
     dynamodb: dynamodb.handle,
     sqs: sqs.handle,

@@ -43,7 +43,7 @@ beforeEach(async () => {
   });
   http = await listen(0);
   http.open({
-    gate: { pass: (_caller, _operation, call) => call(), counts: () => ({}) },
+    gate: { pass: (_caller, _operation, _need, call) => call(), counts: () => ({}) },
     faults,
     dynamodb: dynamodb.handle,
     sqs: unused,

@@ -243,7 +243,7 @@ describe('faults', () => {
   });
 
   test('slow: an invocation starts late, and another overtakes it', async () => {
-    stack.faults.set({ lambda: { slow: [{ function: 'message', leastMs: 200, mostMs: 200 }] } });
+    stack.faults.set({ lambda: { slow: [{ function: 'message', leastMs: 2_000, mostMs: 2_000 }] } });
     ask({ reply: 'first' });
     await new Promise((resolve) => setImmediate(resolve));
     while (stack.invocations('message').at(-1)?.outcome !== 'running') await new Promise(setImmediate);

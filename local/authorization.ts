@@ -1,0 +1,65 @@
+/**
+ * What a call needs in its caller's IAM policy, and whether the table in `lib/permissions.ts` grants it. So a permission
+ * that the stack forgot is missed on the laptop, not after the deployment.
+ *
+ * Rules of this file: only Lambdas are judged; whoever else speaks to the local stack may do anything.
+ */
+import { clientQueuePrefix } from '../lib/client-queues.ts';
+import { type FunctionName, type Permissions, permissions, type Target } from '../lib/permissions.ts';
+import { deploymentSettings } from '../lib/settings.ts';
+import type { Answer } from './answer.ts';
+
+export interface Need {
+  readonly action: string;
+  /** Undefined: something the stack does not have. */
+  readonly target: Target | undefined;
+}
+
+const tableTargets: Readonly<Record<string, Target>> = {
+  sessions: 'sessionsTable',
+  subscriptions: 'subscriptionsTable',
+};
+const queueTargets: Readonly<Record<string, Target>> = { redelivery: 'redeliveryQueue', timers: 'timersQueue' };
+const connectionTargets: Readonly<Record<string, Target>> = { POST: 'postToConnection', DELETE: 'closeConnection' };
+
+export const needOfDynamoDb = (operation: string, body: string): Need => ({
+  action: `dynamodb:${operation}`,
+  target: tableTargets[field(body, 'TableName')],
+});
+
+/** IAM knows the batch calls of SQS by the names of the single ones. */
+export const needOfSqs = (operation: string, body: string): Need => {
+  const name = field(body, 'QueueName') || (field(body, 'QueueUrl').split('/').at(-1) ?? '');
+  const ofClient = name.startsWith(clientQueuePrefix(deploymentSettings.stackName.default));
+  return {
+    action: `sqs:${operation.replace(/Batch$/, '')}`,
+    target: ofClient ? 'clientQueues' : queueTargets[name],
+  };
+};
+
+export const needOfConnections = (method: string): Need => ({
+  action: 'execute-api:ManageConnections',
+  target: connectionTargets[method],
+});
+
+export const isAllowed = (functionName: string, { action, target }: Need): boolean => {
+  const granted: Permissions | undefined = permissions[functionName as FunctionName];
+  return target !== undefined && (granted?.[target]?.includes(action) ?? false);
+};
+
+export const accessDenied = (functionName: string, { action, target }: Need): Answer => ({
+  status: 403,
+  headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amzn-errortype': 'AccessDeniedException' },
+  body: JSON.stringify({
+    __type: 'AccessDeniedException',
+    message: `${functionName} is not allowed ${action} on ${target ?? 'what is not of this stack'}: see lib/permissions.ts`,
+  }),
+});
+
+const field = (body: string, name: string): string => {
+  try {
+    return String((JSON.parse(body) as Record<string, unknown>)[name] ?? '');
+  } catch {
+    return '';
+  }
+};

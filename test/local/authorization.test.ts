@@ -1,0 +1,23 @@
+import { isAllowed, needOfConnections, needOfDynamoDb, needOfSqs } from '../../local/authorization.ts';
+
+const queue = (name: string) => JSON.stringify({ QueueUrl: `http://127.0.0.1:1/000000000000/${name}` });
+
+describe('a Lambda may call what its policy grants, and nothing else', () => {
+  it.each([
+    ['message', needOfDynamoDb('UpdateItem', '{"TableName":"sessions"}'), true],
+    ['message', needOfDynamoDb('Scan', '{"TableName":"sessions"}'), false],
+    ['message', needOfDynamoDb('GetItem', '{"TableName":"somebody-elses"}'), false],
+    ['message', needOfSqs('SendMessage', queue('serverless-mqtt_session_x.fifo')), true],
+    ['message', needOfSqs('CreateQueue', '{"QueueName":"serverless-mqtt_session_x.fifo"}'), true],
+    ['message', needOfSqs('CreateQueue', '{"QueueName":"other.fifo"}'), false],
+    ['message', needOfSqs('ReceiveMessage', queue('serverless-mqtt_session_x.fifo')), false],
+    ['redeliver', needOfSqs('DeleteMessageBatch', queue('serverless-mqtt_session_x.fifo')), true],
+    ['redeliver', needOfSqs('SendMessage', queue('redelivery')), true],
+    ['connect', needOfSqs('SendMessage', queue('timers')), false],
+    ['timer', needOfConnections('DELETE'), true],
+    ['timer', needOfConnections('POST'), false],
+    ['nobody', needOfConnections('POST'), false],
+  ])('%s: %j is %s', (functionName, need, expected) => {
+    expect(isAllowed(functionName, need)).toBe(expected);
+  });
+});
