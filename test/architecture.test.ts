@@ -1,4 +1,4 @@
-/** The layers of the house (DESIGN of this repository: README, CONTRIBUTING): who may import whom. */
+/** The layers of the house (CONTRIBUTING.md): who may import whom. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 

@@ -1,5 +1,5 @@
 /**
- * Who subscribes to a topic: tuple-space search over the shapes of filters (DESIGN §8).
+ * Who subscribes to a topic: tuple-space search over the shapes of filters.
  *
  * Rules of this file:
  * - The number of reads grows with the shapes in use, not with the subscriptions.

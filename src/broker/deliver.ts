@@ -1,7 +1,7 @@
 /**
  * QoS 1 messages on their way to one session: posted to its connection, or stored behind what waits already.
  *
- * Rules of this file (DELIVERY.md, deliver):
+ * Rules of this file (docs/delivery.md):
  * - It returns only when every message is durable: in flight, or in the client's queue. The only exceptions are a session
  *   that is dead and one at its storage bound. Whoever answers PUBACK waits for it.
  * - Messages are given in order and stay in order.

@@ -238,7 +238,7 @@ const planRound = (
   const inFlightAlready = received.filter(({ id }) => ids.has(id));
   const candidates = received.filter(({ id }) => !ids.has(id));
   const room = leftOver ? 0 : Math.max(0, settings.maxInFlight - inFlight.length);
-  // What came while the client was connected on this epoch is not throttled (DESIGN §6).
+  // What came while the client was connected on this epoch is not throttled.
   let stored = resend.length;
   const beyond = candidates.findIndex((message, index) => {
     if (message.liveEpoch !== tick.epoch) stored++;

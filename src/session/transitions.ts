@@ -1,5 +1,5 @@
 /**
- * Every step a session may take, each one conditional write on its record. This file is the state machine of DESIGN §5.
+ * Every step a session may take, each one conditional write on its record. This file is the state machine that docs/delivery.md explains.
  *
  * Rules of this file:
  * - Pure: time is an argument. No promises.

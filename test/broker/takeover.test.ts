@@ -94,7 +94,7 @@ describe('a takeover of a persistent session', () => {
     const [sent] = young.pushes();
     await young.send(subscribePacket({ b: 1 }), { cmd: 'unsubscribe', messageId: 8, unsubscriptions: ['a'] });
 
-    // What passed the check of its connection before the takeover, and goes on only now (DESIGN §13, 8 to 10).
+    // What passed the check of its connection before the takeover, and goes on only now.
     const stalled = { ...here, epoch: here.epoch - 1 };
     const packetId = sent?.messageId as number;
     await acknowledge(world.context, stalled, [{ type: 'puback', packetId }]);

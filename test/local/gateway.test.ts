@@ -1,4 +1,4 @@
-/** The WebSocket side of the gateway emulator. Names are the lines of the facts sheet's emulator fidelity checklist. */
+/** The WebSocket side of the gateway emulator. Each test names what AWS does. */
 import { DeleteConnectionCommand, PostToConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
 import { type Harness, startGateway } from './fixtures/gateway-harness.ts';
 import { settle } from './fixtures/manual-clock.ts';

@@ -1,0 +1,48 @@
+/** Sessions to begin a test with. */
+import { apply } from '../../src/session/change.ts';
+import { type ConnectionId, type Generation, NO_CONNECTION } from '../../src/session/ids.ts';
+import type { Session } from '../../src/session/session.ts';
+import { begin } from '../../src/session/transitions.ts';
+
+export const GENERATION = 'generation' as Generation;
+export const CONNECTION = 'connection=' as ConnectionId;
+export const NOW = 1_800_000_000_000;
+
+/** What every session has. The compiler holds it complete. */
+export const everyAttribute: Readonly<Record<keyof Session, true>> = {
+  generation: true,
+  epoch: true,
+  status: true,
+  mode: true,
+  connectionId: true,
+  persistent: true,
+  expiresAt: true,
+  sequence: true,
+  windowLeft: true,
+  backlog: true,
+  backlogBytes: true,
+  tick: true,
+  tickDueAt: true,
+  leaseUntil: true,
+  quietSince: true,
+  postAllowedAt: true,
+  storesMessages: true,
+  queueReady: true,
+  predecessors: true,
+  refreshedAt: true,
+};
+
+export const direct: Session = apply(
+  begin({ generation: GENERATION, connectionId: CONNECTION, persistent: true, windowLeft: 10 }, undefined, NOW - 1_000),
+  undefined,
+);
+export const queued: Session = { ...direct, mode: 'queued', tick: 3, tickDueAt: NOW, backlog: 5, backlogBytes: 50 };
+export const connecting: Session = { ...queued, status: 'connecting', tick: 1 };
+export const offline: Session = {
+  ...queued,
+  status: 'offline',
+  connectionId: NO_CONNECTION,
+  expiresAt: NOW + 60_000,
+  leaseUntil: 0,
+};
+export const ended: Session = { ...offline, status: 'ended' };

@@ -1,0 +1,298 @@
+/** For each step of a session: when it may be taken, what refuses it, and what does not matter. */
+import { apply, type Change, holds } from '../../src/session/change.ts';
+import type { ConnectionId, Generation } from '../../src/session/ids.ts';
+import type { Session } from '../../src/session/session.ts';
+import * as transitions from '../../src/session/transitions.ts';
+import { connecting, direct, ended, everyAttribute, GENERATION, NOW, offline, queued } from './sessions.ts';
+
+const OTHER = 'other' as Generation;
+const NEW_CONNECTION = 'new=' as ConnectionId;
+const { epoch } = direct;
+const tick = { generation: GENERATION, epoch, number: 3 };
+const claimed = { ...queued, leaseUntil: NOW + 30_000 };
+const created = { generation: OTHER, connectionId: NEW_CONNECTION, persistent: false, windowLeft: 7 };
+const bounds = { maxStoredMessages: 10, maxStoredBytes: 100 };
+const result = { deleted: 2, deletedBytes: 20, postAllowedAt: NOW + 1_000, nextDueAt: NOW + 1_000 };
+
+interface Row {
+  readonly change: Change<Session>;
+  readonly given: Session;
+  /** Each of these, put into `given`, refuses the change. */
+  readonly refusedBy: readonly Partial<Session>[];
+  /** And each of these does not, though it is about an attribute of `refusedBy`. */
+  readonly allowedBy?: readonly Partial<Session>[];
+  /** What becomes of `given`; all else stays. */
+  readonly after: Partial<Session>;
+}
+
+const otherSession = { generation: OTHER };
+const otherEpochs = [{ epoch: epoch - 1 }, { epoch: epoch + 1 }];
+const otherTicks = [{ tick: 2 }, { tick: 4 }];
+const notConnected = [{ status: 'offline' }, { status: 'ended' }] as const;
+const ofTick = [otherSession, ...otherEpochs, ...otherTicks];
+
+const rows: Readonly<Record<string, Row>> = {
+  'begin, after a former session': {
+    change: transitions.begin(created, offline, NOW),
+    given: offline,
+    refusedBy: [otherSession, ...otherEpochs, { status: 'online' }, { status: 'connecting' }, { status: 'ended' }],
+    after: {
+      ...created,
+      epoch: NOW,
+      status: 'online',
+      mode: 'direct',
+      expiresAt: 0,
+      backlog: 0,
+      backlogBytes: 0,
+      tick: 0,
+      quietSince: NOW,
+      predecessors: GENERATION,
+      refreshedAt: NOW,
+    },
+  },
+  resume: {
+    change: transitions.resume(offline, NEW_CONNECTION, NOW),
+    given: offline,
+    refusedBy: [otherSession, ...otherEpochs, { status: 'ended' }, { status: 'online' }, { status: 'connecting' }],
+    after: {
+      epoch: epoch + 1,
+      status: 'connecting',
+      connectionId: NEW_CONNECTION,
+      expiresAt: 0,
+      tick: 1,
+      quietSince: NOW,
+    },
+  },
+  'resume, while connected': {
+    change: transitions.resume({ ...direct, leaseUntil: NOW + 1 }, NEW_CONNECTION, NOW),
+    given: { ...direct, leaseUntil: NOW + 1 },
+    refusedBy: [otherSession, ...otherEpochs, { status: 'offline' }],
+    after: {
+      epoch: epoch + 1,
+      status: 'connecting',
+      mode: 'queued',
+      connectionId: NEW_CONNECTION,
+      tick: 1,
+      tickDueAt: NOW,
+      leaseUntil: 0,
+      quietSince: NOW,
+    },
+  },
+  refreshed: {
+    change: transitions.refreshed(GENERATION, NOW),
+    given: offline,
+    refusedBy: [otherSession, { status: 'ended' }],
+    allowedBy: [{ status: 'online' }, { status: 'connecting' }],
+    after: { refreshedAt: NOW },
+  },
+  goOffline: {
+    change: transitions.goOffline(GENERATION, epoch, NOW + 5),
+    given: direct,
+    refusedBy: [otherSession, ...otherEpochs, ...notConnected],
+    allowedBy: [{ status: 'connecting' }],
+    after: { status: 'offline', mode: 'queued', connectionId: '' as ConnectionId, expiresAt: NOW + 5 },
+  },
+  endWithConnection: {
+    change: transitions.endWithConnection(GENERATION, epoch),
+    given: direct,
+    refusedBy: [otherSession, ...otherEpochs, ...notConnected],
+    allowedBy: [{ status: 'connecting' }],
+    after: { status: 'ended', mode: 'queued', connectionId: '' as ConnectionId },
+  },
+  end: {
+    change: transitions.end(offline),
+    given: offline,
+    refusedBy: [
+      otherSession,
+      ...otherEpochs,
+      { status: 'connecting' },
+      { status: 'ended' },
+      { expiresAt: NOW + 60_001 },
+    ],
+    after: { status: 'ended' },
+  },
+  predecessorsGone: {
+    change: transitions.predecessorsGone({ ...direct, predecessors: 'a b' }),
+    given: { ...direct, predecessors: 'a b' },
+    refusedBy: [otherSession, { predecessors: 'a b c' }, { predecessors: '' }],
+    after: { predecessors: '' },
+  },
+  storesMessages: {
+    change: transitions.storesMessages(GENERATION),
+    given: direct,
+    refusedBy: [otherSession, { storesMessages: true }],
+    after: { storesMessages: true },
+  },
+  queueCreated: {
+    change: transitions.queueCreated(GENERATION),
+    given: offline,
+    refusedBy: [otherSession],
+    after: { queueReady: true },
+  },
+  'allocate, ordered': {
+    change: transitions.allocate(GENERATION, 3, 'ordered'),
+    given: direct,
+    refusedBy: [otherSession, { status: 'connecting' }, ...notConnected, { mode: 'queued' }, { windowLeft: 2 }],
+    allowedBy: [{ windowLeft: 3 }],
+    after: { sequence: 3, windowLeft: 7 },
+  },
+  'allocate, interleaved': {
+    change: transitions.allocate(GENERATION, 3, 'interleaved'),
+    given: queued,
+    refusedBy: [otherSession, { status: 'connecting' }, ...notConnected, { windowLeft: 2 }],
+    after: { sequence: 3, windowLeft: 7 },
+  },
+  widen: {
+    change: transitions.widen({ ...direct, sequence: 8 }, 4),
+    given: { ...direct, sequence: 8, windowLeft: 0 },
+    refusedBy: [otherSession, { sequence: 9 }],
+    after: { windowLeft: 4 },
+  },
+  park: {
+    change: transitions.park({ ...direct, tick: 3 }, NOW),
+    given: { ...direct, tick: 3 },
+    refusedBy: [otherSession, ...otherEpochs, { status: 'connecting' }, ...notConnected, { mode: 'queued' }],
+    after: { mode: 'queued', tick: 4, tickDueAt: NOW, leaseUntil: 0, quietSince: NOW },
+  },
+  count: {
+    change: transitions.count(GENERATION, 5, 50, bounds, NOW),
+    given: offline,
+    refusedBy: [
+      otherSession,
+      { status: 'ended' },
+      { status: 'online', mode: 'direct' },
+      { backlog: 6 },
+      { backlogBytes: 51 },
+    ],
+    allowedBy: [{ status: 'online' }, { status: 'connecting' }, { mode: 'direct' }, { backlog: 4 }],
+    after: { backlog: 10, backlogBytes: 100, quietSince: NOW },
+  },
+  nudge: {
+    change: transitions.nudge(queued, NOW + 9),
+    given: queued,
+    refusedBy: [otherSession, ...otherEpochs, ...otherTicks, { tickDueAt: NOW + 1 }],
+    after: { tickDueAt: NOW + 9 },
+  },
+  claim: {
+    change: transitions.claim(tick, NOW + 30_000, NOW),
+    given: queued,
+    refusedBy: [...ofTick, ...notConnected, { mode: 'direct' }, { leaseUntil: 1 }, { postAllowedAt: NOW + 1 }],
+    allowedBy: [{ postAllowedAt: NOW }],
+    after: { leaseUntil: NOW + 30_000 },
+  },
+  'claim, by the first tick after CONNACK': {
+    change: transitions.claim({ ...tick, number: 1 }, NOW + 30_000, NOW),
+    given: connecting,
+    refusedBy: [
+      otherSession,
+      ...otherEpochs,
+      ...notConnected,
+      { tick: 2 },
+      { mode: 'direct' },
+      { leaseUntil: 1 },
+      { postAllowedAt: NOW + 1 },
+    ],
+    after: { status: 'online', leaseUntil: NOW + 30_000 },
+  },
+  takeOver: {
+    change: transitions.takeOver(tick, NOW + 60_000, NOW + 30_001),
+    given: claimed,
+    refusedBy: [
+      ...ofTick,
+      { status: 'connecting' },
+      ...notConnected,
+      { mode: 'direct' },
+      { leaseUntil: 0 },
+      { leaseUntil: NOW + 30_001 },
+      { postAllowedAt: NOW + 30_002 },
+    ],
+    after: { leaseUntil: NOW + 60_000, quietSince: NOW + 30_001 },
+  },
+  allocateForTick: {
+    change: transitions.allocateForTick(tick, 6, 4, NOW + 5_000),
+    given: claimed,
+    refusedBy: ofTick,
+    after: { sequence: 6, windowLeft: 6, postAllowedAt: NOW + 5_000 },
+  },
+  turnDirect: {
+    change: transitions.turnDirect(tick, 5, NOW + 1_000),
+    given: claimed,
+    refusedBy: [...ofTick, { backlog: 6 }, { backlog: 4 }],
+    after: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0, postAllowedAt: NOW + 1_000 },
+  },
+  heal: {
+    change: transitions.heal(tick, claimed.quietSince),
+    given: claimed,
+    refusedBy: [...ofTick, { quietSince: NOW }],
+    after: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0 },
+  },
+  nextTick: {
+    change: transitions.nextTick(tick, result),
+    given: claimed,
+    refusedBy: ofTick,
+    after: { tick: 4, tickDueAt: NOW + 1_000, leaseUntil: 0, postAllowedAt: NOW + 1_000, backlog: 3, backlogBytes: 30 },
+  },
+  'nextTick, messages left hidden': {
+    change: transitions.nextTick(tick, { ...result, deleted: 0, deletedBytes: 0, quietSince: NOW }),
+    given: claimed,
+    refusedBy: ofTick,
+    after: { tick: 4, tickDueAt: NOW + 1_000, leaseUntil: 0, postAllowedAt: NOW + 1_000, quietSince: NOW },
+  },
+  giveBack: {
+    change: transitions.giveBack(tick, result, NOW + 1_000),
+    given: claimed,
+    refusedBy: ofTick,
+    after: { leaseUntil: 0, tickDueAt: NOW + 1_000, backlog: 3, backlogBytes: 30 },
+  },
+};
+
+/** Another value of the attribute than `session` has. */
+const otherValue = (session: Session, attribute: keyof Session) => {
+  const value = session[attribute];
+  if (typeof value === 'number') return value + 1;
+  return typeof value === 'boolean' ? !value : `${value} other`;
+};
+
+describe.each(Object.entries(rows))('%s', (_name, { change, given, refusedBy, allowedBy = [], after }) => {
+  it('does what it says, and nothing else', () => {
+    expect(holds(change.if, given)).toBe(true);
+    expect(apply(change, given)).toEqual({ ...given, ...after });
+  });
+
+  it.each(refusedBy)('is refused by %j', (different) => {
+    expect(holds(change.if, { ...given, ...different })).toBe(false);
+  });
+
+  it('is refused where there is no session', () => {
+    expect(holds(change.if, undefined)).toBe(false);
+  });
+
+  for (const different of allowedBy) {
+    it(`is not refused by ${JSON.stringify(different)}`, () => {
+      expect(holds(change.if, { ...given, ...different })).toBe(true);
+    });
+  }
+
+  it('does not look at anything else', () => {
+    const named = new Set(refusedBy.flatMap((each) => Object.keys(each)));
+    for (const attribute of Object.keys(everyAttribute) as (keyof Session)[]) {
+      if (named.has(attribute)) continue;
+      const changed = { ...given, [attribute]: otherValue(given, attribute) };
+      expect({ attribute, holds: holds(change.if, changed) }).toEqual({ attribute, holds: true });
+    }
+  });
+});
+
+it('every step is in the table above', () => {
+  const { mayHeal: _, ...steps } = transitions;
+  const names = new Set(Object.keys(rows).map((name) => name.split(',')[0]));
+  expect([...names].sort()).toEqual(Object.keys(steps).sort());
+});
+
+it.each(Object.entries(rows))('%s brings no ended session back', (_name, { change }) => {
+  for (const given of [ended, { ...ended, tick: 1 }, { ...ended, leaseUntil: NOW + 30_000 }]) {
+    if (!holds(change.if, given)) continue;
+    const after = apply(change, given);
+    expect(after.generation !== given.generation || after.status === 'ended').toBe(true);
+  }
+});
