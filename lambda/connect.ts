@@ -11,7 +11,8 @@ export const handler = async (event: ConnectEvent): Promise<GatewayResult> => {
   }
   log('handshake-refused', {
     connectionId: event.requestContext.connectionId,
-    offered: offered.join(', ').slice(0, 100),
+    // Only names of MQTT: others may hold a token.
+    offered: offered.filter((name) => /^mqtt(v3\.1)?$/.test(name)).join(', '),
     detail: `offer the sub-protocol ${SUBPROTOCOL}: API Gateway carries no binary frames, so a plain MQTT client needs the transport of this project (docs/wire-protocol.md)`,
   });
   return { statusCode: 400 };

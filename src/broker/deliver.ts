@@ -8,6 +8,7 @@
  * - A lost race is decided again from what is true now; nothing rests on what somebody else wrote.
  */
 import { encode } from '../mqtt/codec.ts';
+import { onePush } from '../session/one-push.ts';
 import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import { isAlive, isExpired, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocate, count, nudge, park, queueCreated, widen } from '../session/transitions.ts';
@@ -54,19 +55,6 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
   }
   return 'delivered';
 }
-
-/** Bytes of payload and topic beyond which a push is not filled up any further. */
-const PUSH_BYTES = 96 * 1_024;
-
-/** The first of `messages` that make one push: at least one, at most `most`. */
-export const onePush = <M extends Message>(messages: readonly M[], most: number): readonly M[] => {
-  let bytes = 0;
-  const end = messages.findIndex((message, index) => {
-    bytes += storedBytes(message);
-    return index >= most || (index > 0 && bytes > PUSH_BYTES);
-  });
-  return end < 0 ? messages : messages.slice(0, end);
-};
 
 const maySendDirectly = (session: Session, context: Context): boolean =>
   session.status === 'online' && (session.mode === 'direct' || context.settings.liveTraffic === 'interleaved');

@@ -9,6 +9,7 @@
  *   the session says that it is due.
  * - A worker that finds a newer epoch stops: it sends nothing and writes nothing more.
  */
+import { planRedelivery } from '../session/plan-redelivery.ts';
 import type { InFlight, Session } from '../session/session.ts';
 import { isAlive, packetIdOf, storedBytes } from '../session/session.ts';
 import {
@@ -22,7 +23,7 @@ import {
   turnDirect,
 } from '../session/transitions.ts';
 import type { Context } from './context.ts';
-import { encodePublish, OVERDUE, onePush, putInOrder } from './deliver.ts';
+import { encodePublish, OVERDUE, putInOrder } from './deliver.ts';
 import { abandonConnection, closeSocket } from './lose-connection.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
@@ -171,12 +172,20 @@ const oneRound = async (context: Context, session: Session, work: Work): Promise
   const { tick } = work;
   const budget = Math.max(0, context.settings.redeliveryRate - work.spent);
   // A backlog that is counted down to what was deleted has nothing left in the queue, which may not even exist.
-  const received = work.backlog > work.deleted ? await context.queues.receive(tick, Math.min(BATCH, budget)) : [];
+  const mayReceive = work.backlog > work.deleted && budget > 0;
+  const received = mayReceive ? await context.queues.receive(tick, Math.min(BATCH, budget)) : [];
   work.received += received.length;
 
   // Looked at after the receive: what a worker before this one has put in flight must not be sent as new.
   const inFlight = await context.inFlight.list(tick);
-  const plan = planRound(inFlight, received, budget, work, context);
+  const plan = planRedelivery({
+    tick,
+    inFlight,
+    received,
+    posted: work.posted,
+    budget,
+    window: context.settings.maxInFlight,
+  });
   if (plan === 'newer epoch') {
     await context.queues.release(tick, received);
     return 'stop';
@@ -204,56 +213,6 @@ const oneRound = async (context: Context, session: Session, work: Work): Promise
     work.hidden ||= deleted.length < batch.length;
   }
   return nothingToPost ? 'nothing' : 'posted';
-};
-
-interface Plan {
-  /** In flight from an earlier epoch, or from a worker that died under this number: to be sent again. */
-  readonly resend: readonly InFlight[];
-  readonly leftOver: boolean;
-  readonly ownLeftOver: boolean;
-  /** Received, but in flight already: only to be deleted from the queue. */
-  readonly inFlightAlready: readonly ReceivedMessage[];
-  readonly fresh: readonly ReceivedMessage[];
-  readonly giveBack: readonly ReceivedMessage[];
-}
-
-const planRound = (
-  inFlight: readonly InFlight[],
-  received: readonly ReceivedMessage[],
-  budget: number,
-  { tick, posted }: Work,
-  { settings }: Context,
-): Plan | 'newer epoch' => {
-  if (inFlight.some(({ epoch }) => epoch > tick.epoch)) return 'newer epoch';
-  const older = inFlight.filter(({ epoch }) => epoch < tick.epoch);
-  // A worker before this one has put them in flight under this number, within the rate: they are not weighed again.
-  const own = inFlight.filter(
-    (record) => record.epoch === tick.epoch && record.tick === tick.number && !posted.has(record.packetId),
-  );
-  const due = [...own, ...older];
-  const resend = onePush(due, Math.max(own.length, budget));
-  const leftOver = resend.length < due.length;
-
-  const ids = new Set(inFlight.map(({ id }) => id));
-  const inFlightAlready = received.filter(({ id }) => ids.has(id));
-  const candidates = received.filter(({ id }) => !ids.has(id));
-  const room = leftOver ? 0 : Math.max(0, settings.maxInFlight - inFlight.length);
-  // What came while the client was connected on this epoch is not throttled.
-  let stored = resend.length;
-  const beyond = candidates.findIndex((message, index) => {
-    if (message.liveEpoch !== tick.epoch) stored++;
-    return index >= room || stored > budget;
-  });
-  const allowed = beyond < 0 ? candidates : candidates.slice(0, beyond);
-  const fresh = allowed.length === 0 ? [] : onePush(allowed, allowed.length);
-  return {
-    resend,
-    leftOver,
-    ownLeftOver: resend.length < own.length,
-    inFlightAlready,
-    fresh,
-    giveBack: candidates.slice(fresh.length),
-  };
 };
 
 /**

@@ -110,6 +110,17 @@ describe('a persistent session', () => {
     expect(payloads(second.pushes())).toEqual(text(1, 10));
   });
 
+  it('sends more than one batch of the queue a second where the rate allows it', async () => {
+    const { world, publish } = await offlineSubscriber({ redeliveryRate: 25 });
+    for (const payload of text(1, 60)) await publish(payload);
+    const back = await world.connect('subscriber', { clean: false });
+    await world.runTicks();
+    expect(payloads(back.pushes())).toEqual(text(1, 25));
+    world.advance(1_000);
+    await world.runTicks();
+    expect(payloads(back.pushes())).toEqual(text(26, 50));
+  });
+
   it('parks the drain while the in-flight window is full', async () => {
     const { world, publish } = await offlineSubscriber({ maxInFlight: 5 });
     for (const payload of text(1, 8)) await publish(payload);

@@ -61,4 +61,21 @@ describe('what AWS may do to the broker', () => {
     const { sent, subscriber } = await stream(fault);
     expect(firsts(subscriber.received)).toEqual(sent);
   });
+
+  it('a redelivery Lambda that dies between post and delete is taken over: all arrives, in order', async () => {
+    const subscriber = await stack.connect('taken-over', { clean: false });
+    await subscriber.mqtt.subscribeAsync('taken-over', { qos: 1 });
+    await subscriber.end();
+    const publisher = await stack.connect('taken-over-publisher');
+    const sent = numbered(15);
+    for (const payload of sent) await publisher.mqtt.publishAsync('taken-over', payload, { qos: 1 });
+    stack.faults.set({
+      lambda: { kill: [{ function: 'redeliver', when: 'after', operation: 'PostToConnection' }] },
+    });
+    const back = await stack.connect('taken-over', { clean: false });
+    await untilAll(back, sent);
+    expect(firsts(back.received)).toEqual(sent);
+    expect(stack.invocations('redeliver').some(({ outcome }) => outcome === 'killed')).toBe(true);
+    // The tick message comes back after its visibility timeout of 30 s.
+  }, 120_000);
 });

@@ -29,7 +29,7 @@ describe('MQTT.js over the local stack', () => {
     expect((stack.counts().framesIn ?? 0) - before).toBeLessThan(100);
   });
 
-  it('[MQTT-3.3.1-9] a payload of 128 KiB goes both ways, byte for byte', async () => {
+  it('[MQTT-7.1.1-1] a payload of 128 KiB goes both ways, byte for byte', async () => {
     const payload = Buffer.from(Uint8Array.from({ length: 131_072 }, (_, index) => (index * 31 + (index >> 8)) & 255));
     const client = await stack.connect('large');
     const arrived = new Promise<Buffer>((resolve) => client.mqtt.once('message', (_topic, bytes) => resolve(bytes)));

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import type { Generation, MessageId } from '../../src/session/ids.ts';
+import { onePush } from '../../src/session/one-push.ts';
+import { type Found, planRedelivery } from '../../src/session/plan-redelivery.ts';
+import type { InFlight, Message } from '../../src/session/session.ts';
+
+type Waiting = Message & { readonly liveEpoch: number };
+
+const tick = { generation: 'g' as Generation, epoch: 5, number: 3 };
+const message = (id: number, bytes = 1): Message => ({
+  id: `m${id}` as MessageId,
+  topic: 't',
+  payload: new Uint8Array(bytes),
+});
+const flying = (id: number, epoch: number, tickNumber = 0, bytes = 1): InFlight => ({
+  ...message(id, bytes),
+  packetId: id,
+  sequence: id,
+  epoch,
+  tick: tickNumber,
+});
+const waiting = (id: number, liveEpoch = 0, bytes = 1): Waiting => ({ ...message(id, bytes), liveEpoch });
+const plan = (found: Partial<Found<Waiting>>) => {
+  const result = planRedelivery<Waiting>({
+    tick,
+    inFlight: [],
+    received: [],
+    posted: new Set(),
+    budget: 10,
+    window: 100,
+    ...found,
+  });
+  if (result === 'newer epoch') return result;
+  const ids = (messages: readonly Message[]) => messages.map(({ id }) => Number(id.slice(1)));
+  const { leftOver, ownLeftOver } = result;
+  return {
+    resend: ids(result.resend),
+    fresh: ids(result.fresh),
+    inFlightAlready: ids(result.inFlightAlready),
+    giveBack: ids(result.giveBack),
+    leftOver,
+    ownLeftOver,
+  };
+};
+const nothing = { resend: [], fresh: [], inFlightAlready: [], giveBack: [], leftOver: false, ownLeftOver: false };
+const LARGE = 64 * 1_024;
+
+describe('a round of redelivery', () => {
+  it.each<readonly [string, Partial<Found<Waiting>>, unknown]>([
+    ['does nothing where there is nothing', {}, nothing],
+    ['stops where a newer epoch is at work', { inFlight: [flying(1, 6)], received: [waiting(2)] }, 'newer epoch'],
+    [
+      'sends again what is in flight from older epochs, and then what waits',
+      { inFlight: [flying(1, 4), flying(2, 4)], received: [waiting(3)] },
+      { ...nothing, resend: [1, 2], fresh: [3] },
+    ],
+    [
+      'leaves alone what a publisher, or another tick, has sent on this epoch',
+      { inFlight: [flying(1, 5, 0), flying(2, 5, 2)] },
+      nothing,
+    ],
+    [
+      'sends again what a worker that died has put in flight under this number',
+      { inFlight: [flying(1, 5, 3)], received: [waiting(1), waiting(2)] },
+      { ...nothing, resend: [1], inFlightAlready: [1], fresh: [2] },
+    ],
+    ['does not send twice what it has posted itself', { inFlight: [flying(1, 5, 3)], posted: new Set([1]) }, nothing],
+    [
+      'gives back what the rate does not allow, from its first on',
+      { received: [waiting(1), waiting(2), waiting(3)], budget: 2 },
+      { ...nothing, fresh: [1, 2], giveBack: [3] },
+    ],
+    [
+      'sends no new message before all that was in flight',
+      { inFlight: [flying(1, 4), flying(2, 4)], received: [waiting(3)], budget: 1 },
+      { ...nothing, resend: [1], giveBack: [3], leftOver: true },
+    ],
+    [
+      'does not throttle what arrived while the client was connected',
+      { received: [waiting(1), waiting(2, 5), waiting(3, 5)], budget: 1 },
+      { ...nothing, fresh: [1, 2, 3] },
+    ],
+    [
+      'throttles what arrived on an earlier connection',
+      { received: [waiting(1), waiting(2, 4)], budget: 1 },
+      { ...nothing, fresh: [1], giveBack: [2] },
+    ],
+    [
+      'keeps to the window',
+      { inFlight: [flying(1, 5), flying(2, 5)], received: [waiting(3), waiting(4, 5)], window: 3 },
+      { ...nothing, fresh: [3], giveBack: [4] },
+    ],
+    [
+      'sends all of its own again, whatever the rate: it was weighed before',
+      { inFlight: [flying(1, 5, 3), flying(2, 5, 3), flying(3, 5, 3)], budget: 1 },
+      { ...nothing, resend: [1, 2, 3] },
+    ],
+    [
+      'says when a push is too small for all of its own',
+      { inFlight: [flying(1, 5, 3, LARGE), flying(2, 5, 3, LARGE)] },
+      { ...nothing, resend: [1], leftOver: true, ownLeftOver: true },
+    ],
+  ])('%s', (_, found, expected) => {
+    expect(plan(found)).toEqual(expected);
+  });
+
+  it('sends, gives back or deletes every received message, in order, and stays within rate and window', () => {
+    const anyFound = fc.record({
+      flying: fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 4 })), { maxLength: 8 }),
+      received: fc.array(fc.constantFrom(0, 4, 5), { maxLength: 10 }),
+      budget: fc.integer({ min: 0, max: 10 }),
+      window: fc.integer({ min: 1, max: 12 }),
+    });
+    fc.assert(
+      fc.property(anyFound, ({ flying: records, received, budget, window }) => {
+        const inFlight = records.map(([epoch, number], index) => flying(index + 1, epoch, number));
+        const queue = received.map((liveEpoch, index) => waiting(100 + index, liveEpoch));
+        const result = plan({ inFlight, received: queue, budget, window });
+        if (result === 'newer epoch') throw new Error('there is none');
+        expect([...result.fresh, ...result.giveBack]).toEqual(queue.map(({ id }) => Number(id.slice(1))));
+        if (result.fresh.length > 0) expect(inFlight.length + result.fresh.length).toBeLessThanOrEqual(window);
+        const stored = result.fresh.filter((id) => queue[id - 100]?.liveEpoch !== 5).length;
+        if (stored > 0) expect(result.resend.length + stored).toBeLessThanOrEqual(budget);
+        if (result.leftOver) expect(result.fresh).toEqual([]);
+      }),
+    );
+  });
+});
+
+describe('one push', () => {
+  it('holds at least one message, however large, and otherwise no more than fit', () => {
+    expect(onePush([message(1, 131_072), message(2)], 10)).toHaveLength(1);
+    expect(onePush([message(1, LARGE), message(2, LARGE)], 10)).toHaveLength(1);
+    expect(onePush([message(1), message(2), message(3)], 2)).toHaveLength(2);
+    expect(onePush([], 2)).toEqual([]);
+    expect(onePush([message(1)], 0)).toEqual([]);
+  });
+});
