@@ -5,7 +5,7 @@
 import { redeliver } from '../../src/broker/redeliver.ts';
 import type { ClientId } from '../../src/session/ids.ts';
 import { createFaultyWorld, createSubscriber, type Failure, failures } from './faults.ts';
-import { publishPacket } from './world.ts';
+import { partsOf, publishPacket } from './world.ts';
 
 const stored = Array.from({ length: 11 }, (_, index) => `stored ${index}`);
 
@@ -75,6 +75,48 @@ describe.each([1, 2, 3, 4])('tick %i', (number) => {
       let call = 1;
       while (await run(number, call, failure, live)) call++;
       expect(call).toBeGreaterThan(6);
+    }
+  });
+});
+
+describe('a tick of messages so large that each takes a push of its own', () => {
+  const large = (name: string) => `${name} ${'x'.repeat(60_000)}`;
+  const createLargeScene = async () => {
+    const world = createFaultyWorld({ redeliveryRate: 2 });
+    const subscriber = await createSubscriber(world, 'subscriber', 'a/+');
+    const publisher = await world.connect('other');
+    const publish = async (...names: readonly string[]) => {
+      for (const name of names) {
+        for (const part of partsOf(publishPacket('a/b', large(name)))) await publisher.frame(part);
+      }
+    };
+    await subscriber.socket().drop();
+    await publish('stored 0', 'stored 1');
+    await subscriber.reconnect();
+    await publish('live 0', 'live 1', 'live 2', 'live 3');
+    return { world, subscriber };
+  };
+  const names = ['stored 0', 'stored 1', 'live 0', 'live 1', 'live 2', 'live 3'];
+
+  it.each(failures)('comes back after its worker failed, and nothing is lost: %s at any call', async (failure) => {
+    for (const number of [1, 2]) {
+      let struck = true;
+      for (let call = 1; struck; call++) {
+        const { world, subscriber } = await createLargeScene();
+        await subscriber.stay(number - 1);
+        struck = await world.failingTick(call, failure);
+        // A client that is slow to acknowledge: what its tick has put in flight is all still there when that comes back.
+        await world.drain(60_000, 1_000);
+        await subscriber.stay(60);
+        const seen = [...new Set(subscriber.seen.map((text) => text.slice(0, text.lastIndexOf(' '))))];
+        expect({ number, call, seen }).toEqual({ number, call, seen: names });
+        expect(world.stores.inFlight.all()).toEqual([]);
+        expect([...world.stores.queues.all().values()].flat()).toEqual([]);
+        expect(await world.stores.sessions.read('subscriber' as ClientId)).toMatchObject({
+          mode: 'direct',
+          backlog: 0,
+        });
+      }
     }
   });
 });

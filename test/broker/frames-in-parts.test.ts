@@ -1,6 +1,6 @@
 /** Packets and pushes above one frame (wire §4 and §5). */
 import { handleFrame } from '../../src/broker/handle-frame.ts';
-import { MAX_FRAME_CHARACTERS } from '../../src/mqtt/frame.ts';
+import { encodePush, MAX_FRAME_CHARACTERS } from '../../src/mqtt/frame.ts';
 import {
   connectPacket,
   createWorld,
@@ -136,6 +136,7 @@ describe('parts that are refused', () => {
     ['they belong to packets of another count', [zero, one, otherZero, otherOne, three, last], 'malformed-frame'],
     ['the last is that of another packet', [zero, one, two, three, otherLast], 'malformed-frame'],
     ['the whole is not base64', ['~0.2:????', '~1.2:wAA='], 'malformed-frame'],
+    ['one is beyond its count', ['~1.1:wAA='], 'malformed-frame'],
     ['the whole is nothing', ['~0.2:', '~1.2:'], 'malformed-frame'],
     ['the whole is two packets', ['~0.2:wADA', '~1.2:AA=='], 'malformed-frame'],
     ['the whole is a truncated packet', ['~0.2:MAUA', '~1.2:AWE='], 'malformed-packet'],
@@ -220,6 +221,19 @@ describe('a push in parts', () => {
       expect(payloads(subscriber.pushes())).toEqual([text(bytes, 4)]);
     },
   );
+
+  it('is made just where one frame would be too long, whatever the length of its number', () => {
+    for (const first of [undefined, 1, 12, 123, 1_234, 12_345]) {
+      for (let bytes = 24_560; bytes < 24_580; bytes++) {
+        const frames = encodePush([new Uint8Array(bytes)], first, 'unit');
+        const body = frames.map((frame) => frame.slice(frame.indexOf(':') + 1)).join('');
+        expect(Buffer.from(body, 'base64')).toHaveLength(bytes);
+        for (const { length } of frames) expect(length).toBeLessThanOrEqual(MAX_FRAME_CHARACTERS);
+        const whole = `>${first ?? ''}:`.length + body.length;
+        expect(frames.length > 1).toBe(whole > MAX_FRAME_CHARACTERS);
+      }
+    }
+  });
 
   it('has a unit of its own each time, so that parts may interleave; numbers go on behind it', async () => {
     const { subscriber, client, send } = await connected();

@@ -1,7 +1,16 @@
 /** What becomes of a message that the gateway does not simply take: `gone`, `throttled`, `unclear`. */
 import type { Gateway } from '../../src/broker/ports.ts';
 import type { ClientId, ConnectionId } from '../../src/session/ids.ts';
-import { connectPacket, createWorld, partsOf, payloads, puback, publishPacket, subscribePacket } from './world.ts';
+import {
+  connectPacket,
+  createWorld,
+  partsOf,
+  payloads,
+  pingreq,
+  puback,
+  publishPacket,
+  subscribePacket,
+} from './world.ts';
 
 type Answer = Awaited<ReturnType<Gateway['post']>>;
 
@@ -120,30 +129,18 @@ describe('a post of QoS 1 messages', () => {
     },
   );
 
-  it('to a connection that was replaced meanwhile is decided again, though the gateway still took it', async () => {
-    let takeOver: (() => Promise<unknown>) | undefined;
-    const world = createWorld({}, ({ gateway }) => ({
-      gateway: {
-        ...gateway,
-        post: async (connectionId, frame) => {
-          const act = takeOver;
-          takeOver = undefined;
-          await act?.();
-          await gateway.post(connectionId, frame);
-          return 'accepted';
-        },
-      },
-    }));
-    const old = await world.connect('client', { clean: false });
-    await old.send(subscribePacket({ a: 1 }));
-    const publisher = await world.connect('publisher');
-    const young = world.open();
-    takeOver = () => young.send({ ...connectPacket('client'), clean: false });
-    const { packets } = await publisher.send(publishPacket('a', 'x'));
-    expect(packets).toHaveLength(1);
-    await world.drain(2_000);
-    expect(payloads(young.pushes())).toEqual(['x']);
-  });
+  it.each([
+    ['QoS 1', publishPacket('a', 'x')],
+    ['QoS 0', publishPacket('zero', 'x', 0)],
+  ])(
+    'to a connection that is gone: should its client be there all the same, its next frame ends it: %s',
+    async (_what, packet) => {
+      const { answers, client, publisher } = await subscribed();
+      answers(client.connectionId, 'gone');
+      await publisher.send(packet);
+      expect(await client.send(pingreq)).toMatchObject({ taken: 0, close: 'not-connected' });
+    },
+  );
 });
 
 describe('a post of QoS 0 messages', () => {
@@ -221,6 +218,7 @@ describe('the push of a tick', () => {
     await world.drain(5_000);
     expect(await sessionOf(world)).toMatchObject({ status: 'offline' });
     expect(world.ticks).toEqual([]);
+    expect(back.isOpen()).toBe(answer === 'gone');
     const first = payloads(back.pushes());
     expect(first).toEqual(everything.slice(0, answer === 'unclear, but taken' ? 2 * pushes : pushes));
     const again = await world.connect('client', { clean: false });

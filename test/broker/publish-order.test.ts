@@ -69,6 +69,7 @@ describe('packet identifiers of the server', () => {
       expect(id).toBeGreaterThanOrEqual(1);
       inUse.add(id);
     }
+    expect(world.stores.inFlight.all()).toHaveLength(inUse.size);
   });
 
   it('[MQTT-2.3.1-4] pass over those in use in the messages from the queue, too', async () => {

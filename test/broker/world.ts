@@ -80,6 +80,13 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
   };
   const ports: Ports = {
     ...stores,
+    queues: {
+      ...stores.queues,
+      receive: (session, most) => {
+        if (most < 1 || most > 10) throw new Error(`SQS hands out 1 to 10 messages, not ${most}`);
+        return stores.queues.receive(session, most);
+      },
+    },
     gateway,
     redelivery: {
       send: async (body, delay) => {
