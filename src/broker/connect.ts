@@ -15,7 +15,8 @@ import type { ClientId, ConnectionId } from '../session/ids.ts';
 import { isExpired, type Session } from '../session/session.ts';
 import { begin, resume } from '../session/transitions.ts';
 import type { Context } from './context.ts';
-import { closeSocket, loseConnection, sessionEnded } from './lose-connection.ts';
+import { together } from './in-parallel.ts';
+import { CLOSE_DELAY, closeSocket, loseConnection, sessionEnded } from './lose-connection.ts';
 import { post } from './post.ts';
 import { SESSION_REFRESH } from './time-to-live.ts';
 
@@ -50,6 +51,10 @@ export async function connect(context: Context, connectionId: ConnectionId, pack
       persistent: !packet.cleanSession,
       windowLeft: context.settings.maxInFlight,
     };
+    // Sent before the write: should this Lambda die behind it, the older connection is closed all the same [MQTT-3.1.4-2].
+    if (former?.connectionId) {
+      await context.timers.send({ job: 'close', connectionId: former.connectionId }, CLOSE_DELAY);
+    }
     const written = await context.sessions.change(
       clientId,
       resumes ? resume(former, connectionId, now) : begin(created, former, now),
@@ -73,11 +78,12 @@ const admit = async (
 ): Promise<Connected> => {
   const { generation, epoch, persistent } = session;
   const here = { clientId, generation, epoch, persistent };
-  const [opened] = await Promise.all([
+  const [opened] = await together([
     context.connections.open(connectionId, here),
     former && takeOver(context, clientId, former),
     !resumed && former && replaced(context, clientId, former),
     resumed && refresh(context, clientId, session),
+    resumed && session.predecessors !== '' && context.timers.send({ job: 'clean-up', clientId }, 0),
   ]);
   if (!opened) {
     await loseConnection(context, here);

@@ -11,8 +11,9 @@ import { encode } from '../mqtt/codec.ts';
 import { onePush } from '../session/one-push.ts';
 import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import { isAlive, isExpired, packetIdOf, storedBytes } from '../session/session.ts';
-import { allocate, count, nudge, park, queueCreated, widen } from '../session/transitions.ts';
+import { allocate, count, nudge, park, queueCreated, unallocate, widen } from '../session/transitions.ts';
 import type { Context } from './context.ts';
+import { together } from './in-parallel.ts';
 import { abandonConnection, closeSocket, endExpired } from './lose-connection.ts';
 import { post } from './post.ts';
 
@@ -49,8 +50,8 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
       await endExpired(context, to, session);
       continue;
     }
-    if (!outcome.done && maySendDirectly(session, context) && (await hasRoom(context, to, session, batch.length)))
-      continue;
+    const mayStillFit = !outcome.done && maySendDirectly(session, context);
+    if (mayStillFit && (await hasRoom(context, to, session, batch.length))) continue;
     if (await store(context, to, session, waiting)) return 'delivered';
   }
   return 'delivered';
@@ -92,7 +93,7 @@ const postDirectly = async (
 
   const packets = records.map((record) => encodePublish(record, false));
   // The second look at the session only has to come after the messages are in flight, so it need not wait for the post.
-  const [posted, now] = await Promise.all([
+  const [posted, now] = await together([
     post(context, session.connectionId, packets, first),
     context.sessions.read(to.clientId),
   ]);
@@ -113,11 +114,14 @@ const postDirectly = async (
       }
       break;
     case 'throttled':
+      // Nothing was delivered. The numbers go back too, if they are still the last: a client end takes a hole for a loss.
+      await takeBack(context, to, records);
+      await context.sessions.change(to.clientId, unallocate(session, batch.length, batch.length));
       await turnQueued(context, to, session);
-      break;
+      return 'refused';
   }
   await takeBack(context, to, records);
-  return posted === 'throttled' ? 'refused' : 'again';
+  return 'again';
 };
 
 /**
@@ -135,14 +139,14 @@ export async function putInOrder(context: Context, to: SessionAddress, records: 
  * What was not surely posted on the current epoch is decided again. The newest goes first, for the same reason. Records that
  * a newer epoch took over are left alone.
  */
-const takeBack = async (context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<void> => {
+export async function takeBack(context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<void> {
   for (const record of records.toReversed()) {
     await context.inFlight.remove(to, record.packetId, [
       ['=', 'id', record.id],
       ['=', 'epoch', record.epoch],
     ]);
   }
-};
+}
 
 /** A PUBLISH as a subscriber gets it. RETAIN is 0 for an established subscription [MQTT-3.3.1-9]. */
 export const encodePublish = (message: Message & { readonly packetId: number }, dup: boolean): Uint8Array =>
@@ -170,16 +174,19 @@ const hasRoom = async (context: Context, to: SessionAddress, session: Session, w
   return false;
 };
 
-/** From direct to queued while online: a tick has to follow. */
+/**
+ * From direct to queued while online. The tick is sent first, with a delay: one that finds the session still direct does
+ * nothing, but a queued session without a tick would keep what it has.
+ */
 const turnQueued = async (context: Context, to: SessionAddress, session: Session): Promise<void> => {
-  const parked = await context.sessions.change(to.clientId, park(session, context.clock.now()));
-  if (parked.done) await sendTick(context, to, parked.record);
+  await sendTick(context, to, { ...session, tick: session.tick + 1 }, 1);
+  await context.sessions.change(to.clientId, park(session, context.clock.now()));
 };
 
-const sendTick = (context: Context, to: SessionAddress, session: Session): Promise<void> =>
+const sendTick = (context: Context, to: SessionAddress, session: Session, delay: number): Promise<void> =>
   context.redelivery.send(
     { clientId: to.clientId, generation: to.generation, epoch: session.epoch, number: session.tick },
-    0,
+    delay,
   );
 
 // ── Stored ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,7 +218,7 @@ const store = async (
   await sendToQueue(context, to, fitting, liveEpoch);
   if (now.status === 'online' && now.leaseUntil < clock.now() && clock.now() - now.tickDueAt > OVERDUE) {
     const nudged = await context.sessions.change(to.clientId, nudge(now, clock.now()));
-    if (nudged.done) await sendTick(context, to, nudged.record);
+    if (nudged.done) await sendTick(context, to, nudged.record, 0);
   }
   return true;
 };

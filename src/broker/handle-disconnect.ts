@@ -18,5 +18,6 @@ export async function handleDisconnect(
     ...(statusCode == null ? {} : { statusCode }),
     ...(reason ? { reason } : {}),
   });
-  if (former?.state === 'connected') await loseConnection(context, former);
+  // Closed already or not: whoever closed it may have died before it came to the session.
+  if (former?.generation) await loseConnection(context, former);
 }

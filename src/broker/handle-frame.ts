@@ -15,6 +15,7 @@ import type { ConnectionId } from '../session/ids.ts';
 import { acknowledge } from './acknowledge.ts';
 import { type Connected, connect, refused } from './connect.ts';
 import { type Context, maxPacketBytes } from './context.ts';
+import { together } from './in-parallel.ts';
 import { CLOSE_DELAY, loseConnection } from './lose-connection.ts';
 import type { Connection, Piece } from './ports.ts';
 import { publish } from './publish.ts';
@@ -115,6 +116,8 @@ const readPackets = (context: Context, bytes: Uint8Array): Packets => {
     try {
       const packet = decode(each);
       if (packet.type === 'publish') checkPublish(context, packet);
+      if (packet.type === 'subscribe') checkFilters(packet.subscriptions.length);
+      if (packet.type === 'unsubscribe') checkFilters(packet.topicFilters.length);
       packets.push(packet);
     } catch (error) {
       if (error instanceof ProtocolViolation) return { packets, violation: error };
@@ -122,6 +125,13 @@ const readPackets = (context: Context, bytes: Uint8Array): Packets => {
     }
   }
   return { packets };
+};
+
+/** The SUBACK has a byte for each filter, and a reply is one frame. No session may have more filters than this. */
+const MOST_FILTERS = 1_000;
+
+const checkFilters = (count: number): void => {
+  if (count > MOST_FILTERS) throw new ProtocolViolation('packet-too-large', `${count} filters in one packet`);
 };
 
 const checkPublish = ({ settings }: Context, packet: Publish): void => {
@@ -153,6 +163,7 @@ const dealWithPackets = async (
     if ((await dealWithRun(context, work, run, admitted)) === 'disconnect') {
       work.taken++;
       await loseKnown(context, frame.connectionId);
+      await context.timers.send({ job: 'close', connectionId: frame.connectionId }, CLOSE_DELAY);
       return 'disconnected';
     }
     work.taken += run.length;
@@ -276,8 +287,10 @@ const loseKnown = async (context: Context, connectionId: ConnectionId): Promise<
 /** The same for a connection that the broker gives up: should the client end not close the socket, we do. */
 const abandon = async (context: Context, connectionId: ConnectionId): Promise<void> => {
   try {
-    await loseKnown(context, connectionId);
-    await context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY);
+    await together([
+      context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY),
+      loseKnown(context, connectionId),
+    ]);
   } catch (error) {
     context.log('error', { connectionId, reason: 'internal-error', detail: describe(error) });
   }

@@ -27,3 +27,11 @@ export async function inParallel<T, R>(
 
 /** How many AWS calls one use case makes at the same time. Below the 50 sockets of the SDK's HTTP handler. */
 export const WIDTH = 32;
+
+/** Like `Promise.all`, but waits for all of them even if one fails. */
+export async function together<const T extends readonly unknown[]>(
+  tasks: T,
+): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(tasks);
+  return Promise.all(tasks) as Promise<{ [K in keyof T]: Awaited<T[K]> }>;
+}

@@ -21,9 +21,10 @@ import {
   nextTick,
   takeOver,
   turnDirect,
+  unallocate,
 } from '../session/transitions.ts';
 import type { Context } from './context.ts';
-import { encodePublish, OVERDUE, putInOrder } from './deliver.ts';
+import { encodePublish, OVERDUE, putInOrder, takeBack } from './deliver.ts';
 import { abandonConnection, closeSocket } from './lose-connection.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
@@ -160,8 +161,12 @@ const leaveNextTick = async (context: Context, work: Work, delay: number): Promi
 /** The connection takes no more for now: the same tick, a second later. What was counted down so far stays counted. */
 const again = async (context: Context, work: Work): Promise<void> => {
   await context.redelivery.send(work.tick, 1);
-  const result = { deleted: work.deleted, deletedBytes: work.deletedBytes };
-  await context.sessions.change(work.tick.clientId, giveBack(work.tick, result, context.clock.now() + SECOND));
+  const { deleted, deletedBytes, postAllowedAt } = work;
+  const nextDueAt = context.clock.now() + SECOND;
+  await context.sessions.change(
+    work.tick.clientId,
+    giveBack(work.tick, { deleted, deletedBytes, postAllowedAt, nextDueAt }),
+  );
 };
 
 // ── One round: receive, look, send again, send new, delete ─────────────────────────────────────────────────────────
@@ -252,6 +257,7 @@ const send = async (
   const startedAt = context.clock.now();
   const writeTime = context.timing.postTimeout;
   const postTime = partsOf([...resend, ...fresh]) * context.timing.postTimeout;
+  const before = work.postAllowedAt;
   if (stored > 0) work.postAllowedAt = startedAt + writeTime + postTime + SECOND;
 
   const count = resend.length + fresh.length;
@@ -266,10 +272,17 @@ const send = async (
     const sequence = first + resend.length + index;
     return { id, topic, payload, sequence, packetId: packetIdOf(sequence), epoch: tick.epoch, tick: tick.number };
   });
+  const postNothing = async (): Promise<'again'> => {
+    await takeBack(context, tick, records);
+    // A client end takes a hole in the numbers for a loss: they go back, if they are still the last.
+    await context.sessions.change(tick.clientId, unallocate(allocated.record, count, fresh.length));
+    work.postAllowedAt = before;
+    return 'again';
+  };
   // An old message may still hold one of the packet ids. What was put before it is sent again by the same tick.
   if ((await putInOrder(context, tick, records)) < records.length) return 'again';
   // Too late to be sure that the post ends before the next one may begin.
-  if (context.clock.now() - startedAt > writeTime) return 'again';
+  if (context.clock.now() - startedAt > writeTime) return postNothing();
 
   const packets = [
     ...resend.map((record) => encodePublish(record, true)),
@@ -283,7 +296,7 @@ const send = async (
       if (stored > 0) work.postAllowedAt = context.clock.now() + SECOND;
       return 'accepted';
     case 'throttled':
-      return 'again';
+      return postNothing();
     case 'unclear':
       await closeSocket(context, session.connectionId);
       await abandonConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);

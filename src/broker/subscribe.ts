@@ -73,8 +73,8 @@ export async function unsubscribe(context: Context, session: SessionEpoch, packe
   const held = new Set(await context.filters.list(session));
   const filters = [...new Set(packet.topicFilters)].filter((topicFilter) => held.has(topicFilter));
   await inParallel(filters, WIDTH, async (topicFilter) => {
-    await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, 0, false));
-    await context.filters.remove(session, topicFilter);
+    const gone = await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, 0, false));
+    if (gone.done) await context.filters.remove(session, topicFilter);
   });
 }
 

@@ -1,5 +1,6 @@
-/** The ports of what DynamoDB keeps, in memory. */
+/** The ports of what DynamoDB and the clients' queues keep, in memory. */
 import type {
+  Clock,
   Connection,
   Connections,
   Filters,
@@ -12,12 +13,25 @@ import type {
 } from '../broker/ports.ts';
 import type { ClientId, ConnectionId } from '../session/ids.ts';
 import type { InFlight, Session, SessionAddress } from '../session/session.ts';
+import { createMemoryClientQueues } from './client-queues.ts';
 import { createRecords } from './records.ts';
 
 /** Parts of a key cannot run into each other. */
 const keyOf = (...parts: readonly (string | number)[]): string => JSON.stringify(parts);
 
-export function createMemorySessions(): Sessions & { all(): readonly Session[] } {
+/** @param queueVisibility milliseconds */
+export function createMemoryStores(clock: Clock, queueVisibility: number) {
+  return {
+    sessions: createMemorySessions(),
+    inFlight: createMemoryInFlight(),
+    filters: createMemoryFilters(),
+    connections: createMemoryConnections(),
+    subscriptions: createMemorySubscriptions(),
+    queues: createMemoryClientQueues(clock, queueVisibility),
+  };
+}
+
+function createMemorySessions(): Sessions & { all(): readonly Session[] } {
   const records = createRecords<Session>();
   return {
     read: async (clientId) => records.get(clientId),
@@ -29,7 +43,7 @@ export function createMemorySessions(): Sessions & { all(): readonly Session[] }
   };
 }
 
-export function createMemoryInFlight(): InFlightMessages & { all(): readonly InFlight[] } {
+function createMemoryInFlight(): InFlightMessages & { all(): readonly InFlight[] } {
   const records = createRecords<InFlight>();
   const prefix = ({ clientId, generation }: SessionAddress) => keyOf(clientId, generation);
   const key = (session: SessionAddress, packetId: number) => `${prefix(session)}${packetId}`;
@@ -47,7 +61,7 @@ export function createMemoryInFlight(): InFlightMessages & { all(): readonly InF
   };
 }
 
-export function createMemorySubscriptions(): Subscriptions & { all(): readonly Subscription[] } {
+function createMemorySubscriptions(): Subscriptions & { all(): readonly Subscription[] } {
   const records = createRecords<Subscription>();
   const shapes = new Set<string>();
   return {
@@ -70,7 +84,7 @@ export function createMemorySubscriptions(): Subscriptions & { all(): readonly S
   };
 }
 
-export function createMemoryFilters(): Filters & { all(): readonly string[] } {
+function createMemoryFilters(): Filters & { all(): readonly string[] } {
   const filters = new Map<string, Set<string>>();
   const of = ({ clientId, generation }: SessionAddress): Set<string> => {
     const key = keyOf(clientId, generation);
@@ -90,7 +104,7 @@ export function createMemoryFilters(): Filters & { all(): readonly string[] } {
   };
 }
 
-export function createMemoryConnections(): Connections {
+function createMemoryConnections(): Connections {
   const records = createRecords<Connection>();
   const piecesOf = new Map<ConnectionId, Map<number, Piece>>();
   const pieces = (connectionId: ConnectionId): readonly Piece[] =>

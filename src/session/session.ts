@@ -3,6 +3,7 @@
  *
  * Rules of this file: no clock, no randomness, no store. Every attribute is always present.
  */
+import { utf8Length } from '../mqtt/topic.ts';
 import type { ClientId, ConnectionId, Generation, MessageId } from './ids.ts';
 
 export interface Session {
@@ -83,7 +84,7 @@ export interface InFlight extends Message {
 export const packetIdOf = (sequence: number): number => ((sequence - 1) % 65_535) + 1;
 
 /** What a stored message counts for against the bound on bytes. */
-export const storedBytes = (message: Message): number => message.payload.byteLength + message.topic.length;
+export const storedBytes = (message: Message): number => message.payload.byteLength + utf8Length(message.topic);
 
 /** Whether `session` is still the one with this generation, and has not ended. */
 export const isAlive = (session: Session | undefined, generation: Generation): session is Session =>

@@ -177,6 +177,20 @@ export const allocate = (generation: Generation, count: number, liveTraffic: Liv
 
 export type LiveTraffic = 'ordered' | 'interleaved';
 
+/**
+ * The `count` numbers that `session` gave out last come back, and with them room for `inFlight` messages: nothing was
+ * delivered under them, and nothing is in flight under them.
+ */
+export const unallocate = (session: Session, count: number, inFlight: number): SessionChange => ({
+  if: [
+    ['=', 'generation', session.generation],
+    ['=', 'epoch', session.epoch],
+    ['=', 'sequence', session.sequence], // else they are no longer the last
+  ],
+  set: { sequence: session.sequence - count },
+  add: { windowLeft: inFlight },
+});
+
 /** `free` more messages may be sent, counted after `session` was read. */
 export const widen = (session: Session, free: number): SessionChange => ({
   if: [
@@ -343,10 +357,9 @@ export const nextTick = (tick: Tick, result: TickResult): SessionChange => ({
 /** The worker gives the tick back, to be done again under the same number. What it deleted is counted down. */
 export const giveBack = (
   tick: Tick,
-  { deleted, deletedBytes }: Pick<TickResult, 'deleted' | 'deletedBytes'>,
-  dueAt: number,
+  { deleted, deletedBytes, postAllowedAt, nextDueAt }: TickResult,
 ): SessionChange => ({
   if: ofTick(tick),
-  set: { leaseUntil: 0, tickDueAt: dueAt },
+  set: { leaseUntil: 0, tickDueAt: nextDueAt, postAllowedAt },
   add: { backlog: -deleted, backlogBytes: -deletedBytes },
 });

@@ -93,8 +93,7 @@ describe('DISCONNECT', () => {
     expect(await sessionOf(world)).toEqual(before);
   });
 
-  // BUG: wire §3 says of every close= that the broker closes the socket itself soon after. After DISCONNECT it does not.
-  it.failing('closes the socket, should the client end not do so', async () => {
+  it('closes the socket, should the client end not do so', async () => {
     const world = createWorld();
     const client = await world.connect('client');
     await client.send(disconnect);
@@ -259,8 +258,7 @@ describe('[MQTT-4.8.0-2] a failure of ours', () => {
     expect(await closedSoon(world, client)).toBe(true);
   });
 
-  // BUG: `abandon` sends the job that closes the socket only where the session could be written before.
-  it.failing('closes the connection where the session cannot be written, too', async () => {
+  it('closes the connection where the session cannot be written, too', async () => {
     const { world, breakDown } = failing(({ sessions }) => ({ sessions: { ...sessions, change: outage } }));
     const client = await world.connect('client');
     breakDown();
@@ -268,9 +266,7 @@ describe('[MQTT-4.8.0-2] a failure of ours', () => {
     expect(await closedSoon(world, client)).toBe(true);
   });
 
-  // BUG: the connection is marked closed before the session is written; $disconnect then takes the rest for done, and the
-  // session stays online for ever: it never expires and, if it is a clean one, never ends.
-  it.failing.each([true, false])('is made good by the $disconnect that follows, clean session %s', async (clean) => {
+  it.each([true, false])('is made good by the $disconnect that follows, clean session %s', async (clean) => {
     let broken = false;
     const world = createWorld({}, ({ sessions }) => ({
       sessions: { ...sessions, change: (...change) => (broken ? outage() : sessions.change(...change)) },

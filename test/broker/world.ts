@@ -9,14 +9,7 @@ import { handleFrame } from '../../src/broker/handle-frame.ts';
 import type { Gateway, Job, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
 import { redeliver } from '../../src/broker/redeliver.ts';
 import { runJob } from '../../src/broker/run-job.ts';
-import { createMemoryClientQueues } from '../../src/memory/client-queues.ts';
-import {
-  createMemoryConnections,
-  createMemoryFilters,
-  createMemoryInFlight,
-  createMemorySessions,
-  createMemorySubscriptions,
-} from '../../src/memory/stores.ts';
+import { createMemoryStores } from '../../src/memory/stores.ts';
 import { MAX_FRAME_CHARACTERS } from '../../src/mqtt/frame.ts';
 import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
 
@@ -70,14 +63,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       if (socket) socket.open = false;
     },
   };
-  const stores = {
-    sessions: createMemorySessions(),
-    inFlight: createMemoryInFlight(),
-    filters: createMemoryFilters(),
-    connections: createMemoryConnections(),
-    subscriptions: createMemorySubscriptions(),
-    queues: createMemoryClientQueues(clock, timing.queueVisibility),
-  };
+  const stores = createMemoryStores(clock, timing.queueVisibility);
   const ports: Ports = {
     ...stores,
     queues: {

@@ -148,6 +148,12 @@ const rows: Readonly<Record<string, Row>> = {
     refusedBy: [otherSession, { sequence: 9 }],
     after: { windowLeft: 4 },
   },
+  unallocate: {
+    change: transitions.unallocate({ ...direct, sequence: 8 }, 3, 2),
+    given: { ...direct, sequence: 8, windowLeft: 5 },
+    refusedBy: [otherSession, ...otherEpochs, { sequence: 9 }],
+    after: { sequence: 5, windowLeft: 7 },
+  },
   park: {
     change: transitions.park({ ...direct, tick: 3 }, NOW),
     given: { ...direct, tick: 3 },
@@ -239,10 +245,10 @@ const rows: Readonly<Record<string, Row>> = {
     after: { tick: 4, tickDueAt: NOW + 1_000, leaseUntil: 0, postAllowedAt: NOW + 1_000, quietSince: NOW },
   },
   giveBack: {
-    change: transitions.giveBack(tick, result, NOW + 1_000),
+    change: transitions.giveBack(tick, result),
     given: claimed,
     refusedBy: ofTick,
-    after: { leaseUntil: 0, tickDueAt: NOW + 1_000, backlog: 3, backlogBytes: 30 },
+    after: { leaseUntil: 0, tickDueAt: NOW + 1_000, postAllowedAt: NOW + 1_000, backlog: 3, backlogBytes: 30 },
   },
 };
 

@@ -8,14 +8,7 @@ import { handleFrame } from '../../src/broker/handle-frame.ts';
 import type { Job, Ports, RedeliveryTick, Sessions } from '../../src/broker/ports.ts';
 import { redeliver } from '../../src/broker/redeliver.ts';
 import { runJob } from '../../src/broker/run-job.ts';
-import { createMemoryClientQueues } from '../../src/memory/client-queues.ts';
-import {
-  createMemoryConnections,
-  createMemoryFilters,
-  createMemoryInFlight,
-  createMemorySessions,
-  createMemorySubscriptions,
-} from '../../src/memory/stores.ts';
+import { createMemoryStores } from '../../src/memory/stores.ts';
 import type { Change } from '../../src/session/change.ts';
 import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
 import type { Session } from '../../src/session/session.ts';
@@ -62,14 +55,7 @@ export function createSimulatedWorld({ random, settings, deathRate, mutate, trac
   const jobs = new Set<Entry<Job>>();
   const disconnects: ConnectionId[] = [];
   const running = new Map<Lambda, { readonly diesAt: number; readonly onDeath: () => void }>();
-  const stores = {
-    sessions: createMemorySessions(),
-    inFlight: createMemoryInFlight(),
-    filters: createMemoryFilters(),
-    connections: createMemoryConnections(),
-    subscriptions: createMemorySubscriptions(),
-    queues: createMemoryClientQueues(clock, timing.queueVisibility),
-  };
+  const stores = createMemoryStores(clock, timing.queueVisibility);
   const sessions: Sessions = mutate
     ? { ...stores.sessions, change: (clientId, change) => stores.sessions.change(clientId, mutate(change)) }
     : stores.sessions;
