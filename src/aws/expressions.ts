@@ -17,16 +17,26 @@ export function conditionExpression<R>(conditions: readonly Condition<R>[]): Exp
   return { ...terms.conditions(conditions as readonly Condition<Item>[]), ...terms.placeholders() };
 }
 
-/** @param ttl epoch seconds after which DynamoDB may collect the item, set by the same write */
-export function changeExpressions<R>(change: Change<R>, ttl: number): Expressions {
+/** Attributes of an item that are the table's own, set by every write. */
+export interface Bookkeeping {
+  /** Epoch seconds after which DynamoDB may collect the item. */
+  readonly ttl: number;
+  /** Names the write, so that one the SDK sends twice is carried out once. */
+  readonly lastWrite: string;
+}
+
+export function changeExpressions<R>(change: Change<R>, bookkeeping: Bookkeeping): Expressions {
   const terms = createTerms();
-  const sets = Object.entries({ ...change.set, ttl }).map(
+  const sets = Object.entries({ ...change.set, ...bookkeeping }).map(
     ([name, value]) => `${terms.name(name)} = ${terms.value(value)}`,
   );
   const adds = Object.entries(change.add ?? {}).map(([name, value]) => `${terms.name(name)} ${terms.value(value)}`);
+  const { ConditionExpression } = terms.conditions(change.if as readonly Condition<Item>[]);
+  // DynamoDB finds an absent attribute unequal to any value: this holds of a new item, and of any other write's.
+  const notYet = `${terms.name('lastWrite')} <> ${terms.value(bookkeeping.lastWrite)}`;
   return {
     UpdateExpression: `SET ${sets.join(', ')}${adds.length > 0 ? ` ADD ${adds.join(', ')}` : ''}`,
-    ...terms.conditions(change.if as readonly Condition<Item>[]),
+    ConditionExpression: ConditionExpression ? `${ConditionExpression} AND ${notYet}` : notYet,
     ...terms.placeholders(),
   };
 }

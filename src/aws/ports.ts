@@ -7,14 +7,8 @@ import type { Clock, Ids, Log, Ports } from '../broker/ports.ts';
 import type { ClientId, Generation, MessageId } from '../session/ids.ts';
 import { createClientQueues } from './client-queues.ts';
 import { createGateway } from './gateway.ts';
-import {
-  createConnections,
-  createFilters,
-  createInFlight,
-  createSessions,
-  createShapeRegistry,
-  createSubscriptions,
-} from './stores.ts';
+import { createShapeRegistry } from './shape-registry.ts';
+import { createConnections, createFilters, createInFlight, createSessions, createSubscriptions } from './stores.ts';
 import { createTable } from './table.ts';
 import { createWorkQueue } from './work-queues.ts';
 

@@ -1,8 +1,12 @@
 /**
- * One DynamoDB table as records under a key. The only file that sends commands to DynamoDB.
+ * One DynamoDB table as records under a key.
  *
- * Rules of this file: every read is consistent; every write touches one item.
+ * Rules of this file:
+ * - Every read is consistent; every write touches one item.
+ * - The SDK sends a write again whose answer it did not get, though DynamoDB may have carried it out. So each write has a
+ *   name, kept in the item: it is carried out once, and its caller learns what became of it.
  */
+import { randomUUID } from 'node:crypto';
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
@@ -16,7 +20,7 @@ import {
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import type { Clock } from '../broker/ports.ts';
 import type { Change, Condition, Outcome } from '../session/change.ts';
-import { changeExpressions, conditionExpression } from './expressions.ts';
+import { type Bookkeeping, changeExpressions, conditionExpression } from './expressions.ts';
 import type { Key } from './keys.ts';
 
 export interface Table {
@@ -45,37 +49,53 @@ export interface TableOptions {
 }
 
 export function createTable({ client, name, clock }: TableOptions): Table {
-  const ttlIn = (timeToLive: number) => Math.ceil((clock.now() + timeToLive) / 1_000);
-  const get = async <R>(key: Key): Promise<R | undefined> => {
-    const { Item } = await client.send(
-      new GetItemCommand({ TableName: name, Key: marshall(key), ConsistentRead: true }),
-    );
-    return Item && found<R>(Item).record;
+  const bookkeeping = (timeToLive: number): Bookkeeping => ({
+    ttl: Math.ceil((clock.now() + timeToLive) / 1_000),
+    lastWrite: randomUUID(),
+  });
+  const getItem = async (key: Key) => {
+    const command = new GetItemCommand({ TableName: name, Key: marshall(key), ConsistentRead: true });
+    return (await client.send(command)).Item;
   };
+  /** The item that did not fulfil a condition. Absent where there is none, and from a DynamoDB that cannot return it. */
+  const itemBehind = async (error: ConditionalCheckFailedException, key: Key) => error.Item ?? (await getItem(key));
+  const isFrom = (item: Record<string, AttributeValue> | undefined, { lastWrite }: Bookkeeping) =>
+    item?.lastWrite?.S === lastWrite;
 
   return {
-    get,
+    get: async <R>(key: Key) => {
+      const item = await getItem(key);
+      return item && found<R>(item).record;
+    },
 
     put: async (key, record, timeToLive) => {
-      const item = { ...record, ...key, ttl: ttlIn(timeToLive) };
+      const item = { ...record, ...key, ...bookkeeping(timeToLive) };
       await client.send(new PutItemCommand({ TableName: name, Item: marshall(item) }));
     },
 
     putNew: async (key, record, timeToLive) => {
-      const item = { ...record, ...key, ttl: ttlIn(timeToLive) };
+      const write = bookkeeping(timeToLive);
       const command = new PutItemCommand({
         TableName: name,
-        Item: marshall(item),
+        Item: marshall({ ...record, ...key, ...write }),
         ...conditionExpression<Key>([['absent']]),
+        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
       });
-      return (await unlessRefused(client.send(command))) !== REFUSED;
+      try {
+        await client.send(command);
+        return true;
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        return isFrom(await itemBehind(error, key), write);
+      }
     },
 
     change: async <R>(key: Key, change: Change<R>, timeToLive: number): Promise<Outcome<R>> => {
+      const write = bookkeeping(timeToLive);
       const command = new UpdateItemCommand({
         TableName: name,
         Key: marshall(key),
-        ...changeExpressions(change, ttlIn(timeToLive)),
+        ...changeExpressions(change, write),
         ReturnValues: 'ALL_NEW',
         ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
       });
@@ -84,8 +104,9 @@ export function createTable({ client, name, clock }: TableOptions): Table {
         return { done: true, record: found<R>(Attributes ?? {}).record };
       } catch (error) {
         if (!(error instanceof ConditionalCheckFailedException)) throw error;
-        // Absent where there is no item, and from a DynamoDB that cannot return it: only another read tells.
-        return { done: false, record: error.Item ? found<R>(error.Item).record : await get<R>(key) };
+        const item = await itemBehind(error, key);
+        if (item && isFrom(item, write)) return { done: true, record: found<R>(item).record };
+        return { done: false, record: item && found<R>(item).record };
       }
     },
 
@@ -93,11 +114,19 @@ export function createTable({ client, name, clock }: TableOptions): Table {
       const command = new UpdateItemCommand({
         TableName: name,
         Key: marshall(key),
-        ...changeExpressions({ if: [], set: attributes }, ttlIn(timeToLive)),
+        ...changeExpressions({ if: [], set: attributes }, bookkeeping(timeToLive)),
         ReturnValues: 'ALL_OLD',
+        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
       });
-      const { Attributes } = await client.send(command);
-      return Attributes && found<R>(Attributes).record;
+      try {
+        const { Attributes } = await client.send(command);
+        return Attributes && found<R>(Attributes).record;
+      } catch (error) {
+        // Carried out before: what was there is lost, what is there now still has all but the attributes.
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        const item = await itemBehind(error, key);
+        return item && found<R>(item).record;
+      }
     },
 
     remove: async (key, conditions) => {
@@ -107,8 +136,12 @@ export function createTable({ client, name, clock }: TableOptions): Table {
         ...conditionExpression(conditions),
         ReturnValues: 'ALL_OLD',
       });
-      const result = await unlessRefused(client.send(command));
-      return result !== REFUSED && result.Attributes !== undefined;
+      try {
+        return (await client.send(command)).Attributes !== undefined;
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return false;
+        throw error;
+      }
     },
 
     query: async <R>(prefix: Key) => {
@@ -136,17 +169,6 @@ export function createTable({ client, name, clock }: TableOptions): Table {
 
 /** Splits what the broker wrote from what only the table needs. */
 const found = <R>(item: Record<string, AttributeValue>): Found<R> => {
-  const { pk, sk, ttl: _, ...record } = unmarshall(item);
+  const { pk, sk, ttl: _, lastWrite: __, ...record } = unmarshall(item);
   return { key: { pk, sk }, record: record as R };
-};
-
-const REFUSED = Symbol('condition not fulfilled');
-
-const unlessRefused = async <T>(sent: Promise<T>): Promise<T | typeof REFUSED> => {
-  try {
-    return await sent;
-  } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) return REFUSED;
-    throw error;
-  }
 };

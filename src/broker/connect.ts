@@ -105,7 +105,7 @@ const admit = async (
 const takeOver = async (context: Context, clientId: ClientId, former: Session): Promise<void> => {
   if (former.status !== 'online' && former.status !== 'connecting') return;
   context.log('taken-over', { clientId, connectionId: former.connectionId });
-  await Promise.all([
+  await together([
     context.connections.close(former.connectionId),
     context.gateway
       .post(former.connectionId, encodePushedClose('session-taken-over'))

@@ -3,7 +3,7 @@
  */
 import type { ConnectionId } from '../session/ids.ts';
 import type { Context } from './context.ts';
-import { loseConnection } from './lose-connection.ts';
+import { closeConnection } from './lose-connection.ts';
 
 export async function handleDisconnect(
   context: Context,
@@ -11,13 +11,11 @@ export async function handleDisconnect(
   statusCode?: number | null,
   reason?: string | null,
 ): Promise<void> {
-  const former = await context.connections.close(connectionId);
+  const former = await closeConnection(context, connectionId);
   context.log('socket-closed', {
     connectionId,
     ...(former ? { clientId: former.clientId } : {}),
     ...(statusCode == null ? {} : { statusCode }),
     ...(reason ? { reason } : {}),
   });
-  // Closed already or not: whoever closed it may have died before it came to the session.
-  if (former?.generation) await loseConnection(context, former);
 }

@@ -16,7 +16,7 @@ import { acknowledge } from './acknowledge.ts';
 import { type Connected, connect, refused } from './connect.ts';
 import { type Context, maxPacketBytes } from './context.ts';
 import { together } from './in-parallel.ts';
-import { CLOSE_DELAY, loseConnection } from './lose-connection.ts';
+import { CLOSE_DELAY, closeConnection } from './lose-connection.ts';
 import type { Connection, Piece } from './ports.ts';
 import { publish } from './publish.ts';
 import { subscribe, unsubscribe } from './subscribe.ts';
@@ -78,7 +78,7 @@ const dealWith = async (context: Context, frame: Frame, work: Work): Promise<Clo
   if (count > mostParts(context)) throw new ProtocolViolation('packet-too-large', `${count} parts (wire §4)`);
   if (index < count - 1) {
     const stored = { index, count, text: piece, receivedAt: context.clock.now() };
-    const [connection] = await Promise.all([
+    const [connection] = await together([
       context.connections.read(frame.connectionId),
       context.connections.putPiece(frame.connectionId, stored),
     ]);
@@ -162,7 +162,7 @@ const dealWithPackets = async (
     if (work.taken > 0 && (outOfTime || work.taken + run.length > MOST_TAKEN)) return undefined;
     if ((await dealWithRun(context, work, run, admitted)) === 'disconnect') {
       work.taken++;
-      await loseKnown(context, frame.connectionId);
+      await closeConnection(context, frame.connectionId);
       await context.timers.send({ job: 'close', connectionId: frame.connectionId }, CLOSE_DELAY);
       return 'disconnected';
     }
@@ -278,18 +278,12 @@ const dealWithPacket = async (
   }
 };
 
-/** Closes the connection for good, in our books; returns its session to itself. */
-const loseKnown = async (context: Context, connectionId: ConnectionId): Promise<void> => {
-  const former = await context.connections.close(connectionId);
-  if (former?.state === 'connected') await loseConnection(context, former);
-};
-
-/** The same for a connection that the broker gives up: should the client end not close the socket, we do. */
+/** Gives a connection up. Should the client end not close the socket, we do. */
 const abandon = async (context: Context, connectionId: ConnectionId): Promise<void> => {
   try {
     await together([
       context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY),
-      loseKnown(context, connectionId),
+      closeConnection(context, connectionId),
     ]);
   } catch (error) {
     context.log('error', { connectionId, reason: 'internal-error', detail: describe(error) });

@@ -8,6 +8,8 @@ import type { ClientId, ConnectionId } from '../session/ids.ts';
 import type { Session, SessionAddress, SessionEpoch } from '../session/session.ts';
 import { end, endWithConnection, goOffline } from '../session/transitions.ts';
 import type { Context } from './context.ts';
+import { together } from './in-parallel.ts';
+import type { Connection } from './ports.ts';
 
 /** True if the session was on this connection and is now offline or ended. */
 export async function loseConnection(context: Context, of: SessionEpoch): Promise<boolean> {
@@ -26,15 +28,25 @@ export async function loseConnection(context: Context, of: SessionEpoch): Promis
 }
 
 /**
- * The same, noticed by a post: the connection itself is over too. Should its client be there all the same, the next frame
- * tells it to connect again.
+ * Closes a connection for good, in our books, and gives its session up. Returns what the connection was. Closed before or
+ * not: whoever closed it may have died before it came to the session.
+ */
+export async function closeConnection(context: Context, connectionId: ConnectionId): Promise<Connection | undefined> {
+  const former = await context.connections.close(connectionId);
+  if (former?.generation) await loseConnection(context, former);
+  return former;
+}
+
+/**
+ * A post has found that the connection of this epoch is over. Should its client be there all the same, its next frame tells
+ * it to connect again.
  */
 export async function abandonConnection(
   context: Context,
   of: SessionEpoch,
   connectionId: ConnectionId,
 ): Promise<boolean> {
-  const [lost] = await Promise.all([loseConnection(context, of), context.connections.close(connectionId)]);
+  const [lost] = await together([loseConnection(context, of), context.connections.close(connectionId)]);
   return lost;
 }
 

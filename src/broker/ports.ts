@@ -6,6 +6,7 @@
  * - One method call is one atomic access, unless its comment says otherwise. A Lambda may die between any two.
  * - What is normal in a cloud is a returned value. Outages and throttling that lasts are thrown.
  * - Reads see every write that was finished before them.
+ * - A write is carried out once and its outcome is told truly, however often it had to be sent.
  */
 
 import type { FilterShape } from '../mqtt/filter-shape.ts';

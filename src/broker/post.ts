@@ -13,8 +13,8 @@ export function partsOf(messages: readonly Message[]): number {
   const bytes = messages.reduce((sum, message) => sum + storedBytes(message) + PACKET_OVERHEAD, 0);
   return Math.ceil((bytes * 4) / 3 / (MAX_FRAME_CHARACTERS - FRAME_OVERHEAD));
 }
-/** Fixed header, lengths and packet id of a PUBLISH, and up to three bytes a character of its topic. */
-const PACKET_OVERHEAD = 2_048;
+/** Fixed header, length of the topic, and packet id of a PUBLISH take 9 bytes at most. */
+const PACKET_OVERHEAD = 16;
 const FRAME_OVERHEAD = 128;
 
 /**

@@ -12,7 +12,7 @@ import { isAlive } from '../session/session.ts';
 import { type Audience, audienceOf } from './audience.ts';
 import type { Context } from './context.ts';
 import { deliver } from './deliver.ts';
-import { inParallel, WIDTH } from './in-parallel.ts';
+import { inParallel, together, WIDTH } from './in-parallel.ts';
 import { abandonConnection } from './lose-connection.ts';
 import type { Subscriber } from './ports.ts';
 import { post } from './post.ts';
@@ -26,7 +26,7 @@ export async function publish(
   packets: readonly Publish[],
   admitted: Promise<unknown>,
 ): Promise<void> {
-  const [audience] = await Promise.all([audienceOf(context, new Set(packets.map(({ topic }) => topic))), admitted]);
+  const [audience] = await together([audienceOf(context, new Set(packets.map(({ topic }) => topic))), admitted]);
   const durable = packets[0]?.qos === 1;
   const messages = packets.map(({ topic, payload }): Message => ({ id: context.ids.message(), topic, payload }));
   await inParallel(perSubscriber(messages, audience), WIDTH, async ({ subscriber, messages }) => {

@@ -81,7 +81,7 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
   do {
     round = await oneRound(context, session, work);
     if (round === 'stop') return;
-    if (round === 'again') return again(context, work);
+    if (round === 'again') return again(context, session, work);
     if (await turnedDirect(context, work)) return;
   } while (
     round === 'posted' &&
@@ -89,7 +89,7 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
     deadline - context.clock.now() > context.timing.lambdaTimeout / 2
   );
 
-  if (work.ownLeftOver) return again(context, work);
+  if (work.ownLeftOver) return again(context, session, work);
   if (healing && work.received === 0 && !work.leftOver) {
     const healed = await context.sessions.change(tick.clientId, heal(tick, session.quietSince));
     if (healed.done) {
@@ -159,13 +159,13 @@ const leaveNextTick = async (context: Context, work: Work, delay: number): Promi
 };
 
 /** The connection takes no more for now: the same tick, a second later. What was counted down so far stays counted. */
-const again = async (context: Context, work: Work): Promise<void> => {
+const again = async (context: Context, session: Session, work: Work): Promise<void> => {
   await context.redelivery.send(work.tick, 1);
   const { deleted, deletedBytes, postAllowedAt } = work;
   const nextDueAt = context.clock.now() + SECOND;
   await context.sessions.change(
     work.tick.clientId,
-    giveBack(work.tick, { deleted, deletedBytes, postAllowedAt, nextDueAt }),
+    giveBack(work.tick, session.leaseUntil, { deleted, deletedBytes, postAllowedAt, nextDueAt }),
   );
 };
 

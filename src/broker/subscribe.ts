@@ -14,7 +14,7 @@ import type { Change } from '../session/change.ts';
 import type { SessionEpoch } from '../session/session.ts';
 import { storesMessages } from '../session/transitions.ts';
 import type { Context } from './context.ts';
-import { inParallel, WIDTH } from './in-parallel.ts';
+import { inParallel, together, WIDTH } from './in-parallel.ts';
 import type { Subscription } from './ports.ts';
 
 type ReturnCode = 0 | 1 | 0x80;
@@ -55,7 +55,7 @@ const tooMany = (context: Context, held: ReadonlySet<string>, topicFilter: strin
 /** False: the broker has as many shapes of filters as it may have. */
 const write = async (context: Context, session: SessionEpoch, topicFilter: string, qos: 0 | 1): Promise<boolean> => {
   const shape = shapeOf(topicFilter);
-  const [registered] = await Promise.all([
+  const [registered] = await together([
     context.subscriptions.addShape(shape, context.settings.maxFilterShapes),
     context.filters.put(session, topicFilter),
   ]);

@@ -1,5 +1,5 @@
 /**
- * Every step a session may take, each one conditional write on its record. This file is the state machine that docs/delivery.md explains.
+ * Every step a session may take, each one conditional write on its record: the state machine that docs/delivery.md explains.
  *
  * Rules of this file:
  * - Pure: time is an argument. No promises.
@@ -201,8 +201,8 @@ export const widen = (session: Session, free: number): SessionChange => ({
 });
 
 /**
- * The direct session turns to queued, with `count` messages to come behind: its window is full, or a post was refused.
- * The caller sends the tick that becomes due, then the messages to the queue.
+ * The direct session turns to queued: its window is full, or a post was refused. The caller has sent the tick that becomes
+ * due by this.
  */
 export const park = (session: Session, now: number): SessionChange => ({
   if: [
@@ -343,7 +343,7 @@ export interface TickResult {
 }
 
 export const nextTick = (tick: Tick, result: TickResult): SessionChange => ({
-  if: ofTick(tick),
+  if: [...ofTick(tick), ['=', 'mode', 'queued']], // else it counts down once more what `turnDirect` has forgotten
   set: {
     tick: tick.number + 1,
     tickDueAt: result.nextDueAt,
@@ -354,12 +354,13 @@ export const nextTick = (tick: Tick, result: TickResult): SessionChange => ({
   add: { backlog: -result.deleted, backlogBytes: -result.deletedBytes },
 });
 
-/** The worker gives the tick back, to be done again under the same number. What it deleted is counted down. */
+/** The worker whose lease this is gives the tick back, to be done again under its number. What it deleted is counted down. */
 export const giveBack = (
   tick: Tick,
+  leaseUntil: number,
   { deleted, deletedBytes, postAllowedAt, nextDueAt }: TickResult,
 ): SessionChange => ({
-  if: ofTick(tick),
+  if: [...ofTick(tick), ['=', 'leaseUntil', leaseUntil]], // else it counts down twice
   set: { leaseUntil: 0, tickDueAt: nextDueAt, postAllowedAt },
   add: { backlog: -deleted, backlogBytes: -deletedBytes },
 });

@@ -1,6 +1,6 @@
 /** Literal frames: the broker's end against test/vectors/wire.json, whose schema is in its `_about`. */
 import { encodePush, encodePushedClose, encodeReply } from '../../src/mqtt/frame.ts';
-import { bytes, clientFrames, closings, hex, pushes, replies, text } from '../client/vectors.ts';
+import { bytes, clientFrames, closings, pushes, replies, text } from '../client/vectors.ts';
 import wire from '../vectors/wire.json' with { type: 'json' };
 import { createWorld, parseReply } from './world.ts';
 
@@ -34,7 +34,6 @@ describe('pushes', () => {
   const encodable = pushes.filter((_, index) => !('decodeOnly' in (wire.pushes[index] ?? {})));
   it.each(encodable)('wire $name', ({ frames, pushes: [push] }) => {
     expect(encodePush(push?.packets.map(bytes) ?? [], push?.first, 'unit')).toEqual(frames);
-    for (const packet of push?.packets ?? []) expect(hex(bytes(packet))).toBe(packet);
   });
 });
 

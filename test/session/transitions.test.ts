@@ -235,19 +235,19 @@ const rows: Readonly<Record<string, Row>> = {
   nextTick: {
     change: transitions.nextTick(tick, result),
     given: claimed,
-    refusedBy: ofTick,
+    refusedBy: [...ofTick, { mode: 'direct' }],
     after: { tick: 4, tickDueAt: NOW + 1_000, leaseUntil: 0, postAllowedAt: NOW + 1_000, backlog: 3, backlogBytes: 30 },
   },
   'nextTick, messages left hidden': {
     change: transitions.nextTick(tick, { ...result, deleted: 0, deletedBytes: 0, quietSince: NOW }),
     given: claimed,
-    refusedBy: ofTick,
+    refusedBy: [...ofTick, { mode: 'direct' }],
     after: { tick: 4, tickDueAt: NOW + 1_000, leaseUntil: 0, postAllowedAt: NOW + 1_000, quietSince: NOW },
   },
   giveBack: {
-    change: transitions.giveBack(tick, result),
+    change: transitions.giveBack(tick, claimed.leaseUntil, result),
     given: claimed,
-    refusedBy: ofTick,
+    refusedBy: [...ofTick, { leaseUntil: 0 }, { leaseUntil: claimed.leaseUntil + 1 }],
     after: { leaseUntil: 0, tickDueAt: NOW + 1_000, postAllowedAt: NOW + 1_000, backlog: 3, backlogBytes: 30 },
   },
 };

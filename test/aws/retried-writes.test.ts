@@ -1,0 +1,78 @@
+/**
+ * DynamoDB carries a write out, its answer is lost, and the SDK sends it again. The broker must not notice: a change counts
+ * once, and whoever made it learns that it was made.
+ */
+import { createAwsSubject } from '../contracts/aws-subject.ts';
+import { freshAddress, freshConnection, messageOf, plain, sessionOf } from '../contracts/subject.ts';
+
+describe('a write that the SDK sends twice', () => {
+  let subject: Awaited<ReturnType<typeof createAwsSubject>>;
+  let sent = 0;
+
+  beforeAll(async () => {
+    subject = await createAwsSubject();
+    subject.clients.dynamodb.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const writes = /^(Put|Update|Delete)Item/.test(commandName ?? '');
+          if (writes) {
+            await next(args).catch(() => {}); // carried out, or refused: nobody hears of it
+            sent++;
+          }
+          return next(args);
+        },
+      { step: 'deserialize', priority: 'low', name: 'answerLost' },
+    );
+  });
+  beforeEach(() => {
+    sent = 0;
+  });
+  afterEach(() => expect(sent).toBeGreaterThan(0));
+  afterAll(() => subject.stop());
+
+  const created = async () => {
+    const address = freshAddress();
+    const session = sessionOf(address, { backlog: 5 });
+    const outcome = await subject.ports.sessions.change(address.clientId, { if: [['absent']], set: session });
+    return { ...address, session, outcome };
+  };
+
+  it('creates a session, and says so', async () => {
+    const { session, outcome } = await created();
+    expect(outcome).toEqual({ done: true, record: session });
+  });
+
+  it('adds once, and answers with the record after it', async () => {
+    const { clientId, session } = await created();
+    const outcome = await subject.ports.sessions.change(clientId, { if: [['=', 'epoch', 1]], add: { backlog: -2 } });
+    expect(outcome).toEqual({ done: true, record: { ...session, backlog: 3 } });
+    expect(await subject.ports.sessions.read(clientId)).toEqual({ ...session, backlog: 3 });
+  });
+
+  it('is done although what it wrote does not fulfil its condition any more', async () => {
+    const { clientId, session } = await created();
+    const outcome = await subject.ports.sessions.change(clientId, { if: [['=', 'epoch', 1]], add: { epoch: 1 } });
+    expect(outcome).toEqual({ done: true, record: { ...session, epoch: 2 } });
+  });
+
+  it('is refused where it was refused the first time', async () => {
+    const { clientId, session } = await created();
+    const outcome = await subject.ports.sessions.change(clientId, { if: [['=', 'epoch', 7]], add: { epoch: 1 } });
+    expect(outcome).toEqual({ done: false, record: session });
+  });
+
+  it('puts a message in flight, and says so; another one at the same packet id is refused', async () => {
+    const here = freshAddress();
+    expect(await subject.ports.inFlight.put(here, messageOf(1))).toBe(true);
+    expect(await subject.ports.inFlight.put(here, messageOf(65_536, { packetId: 1 }))).toBe(false);
+    expect((await subject.ports.inFlight.list(here)).map(plain)).toEqual([plain(messageOf(1))]);
+  });
+
+  it('opens a connection once, and closing it still tells whose it was', async () => {
+    const connectionId = freshConnection();
+    const session = { ...freshAddress(), epoch: 4, persistent: true };
+    expect(await subject.ports.connections.open(connectionId, session)).toBe(true);
+    expect(await subject.ports.connections.open(connectionId, session)).toBe(false);
+    expect(await subject.ports.connections.close(connectionId)).toMatchObject(session);
+  });
+});
