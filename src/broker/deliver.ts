@@ -200,19 +200,18 @@ const store = async (
 ): Promise<boolean> => {
   const { settings, clock } = context;
   const fitting = thoseThatFit(messages, session, context);
+  const refused = messages.length - fitting.length;
+  // Nothing is on its way to the queue, so nothing is counted: healing must not wait for it.
+  if (fitting.length === 0) {
+    logBound(context, to, refused, session);
+    return true;
+  }
   const counted = await context.sessions.change(
     to.clientId,
     count(to.generation, fitting.length, bytesOf(fitting), settings, clock.now()),
   );
   if (!counted.done) return false;
-  if (fitting.length < messages.length) {
-    context.log('storage-bound', {
-      clientId: to.clientId,
-      refused: messages.length - fitting.length,
-      storedMessages: counted.record.backlog,
-      storedBytes: counted.record.backlogBytes,
-    });
-  }
+  if (refused > 0) logBound(context, to, refused, counted.record);
   const now = counted.record;
   const liveEpoch = now.status === 'offline' ? 0 : now.epoch;
   await sendToQueue(context, to, fitting, liveEpoch);
@@ -222,6 +221,9 @@ const store = async (
   }
   return true;
 };
+
+const logBound = ({ log }: Context, { clientId }: SessionAddress, refused: number, session: Session): void =>
+  log('storage-bound', { clientId, refused, storedMessages: session.backlog, storedBytes: session.backlogBytes });
 
 const bytesOf = (messages: readonly Message[]): number =>
   messages.reduce((sum, message) => sum + storedBytes(message), 0);

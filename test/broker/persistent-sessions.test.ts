@@ -170,6 +170,38 @@ describe('a persistent session', () => {
     expect(world.logged('session-ended')).toMatchObject([{ cause: 'expired' }]);
   });
 
+  it('forgets what was counted and never stored, though publishers go on: a refused message is no sign of life', async () => {
+    let fails = false;
+    const world = createWorld({ maxStoredMessages: 1 }, ({ queues }) => ({
+      queues: {
+        ...queues,
+        send: (session, messages) => {
+          if (fails) throw new Error('SQS is down');
+          return queues.send(session, messages);
+        },
+      },
+    }));
+    const away = await world.connect('subscriber', { clean: false });
+    await away.send(subscribePacket({ a: 1 }));
+    await away.drop();
+    await world.runJobs();
+    fails = true;
+    expect(await (await world.connect('publisher')).send(publishPacket('a', 'lost count'))).toMatchObject({
+      close: 'internal-error',
+      packets: [],
+    });
+    fails = false;
+    const back = await world.connect('subscriber', { clean: false });
+    const publisher = await world.connect('publisher');
+    for (let round = 0; round < 6; round++) {
+      await publisher.send(publishPacket('a', 'refused'));
+      await world.drain(10_000, 1_000);
+    }
+    expect(world.logged('backlog-healed')).toHaveLength(1);
+    await publisher.send(publishPacket('a', 'through'));
+    expect(payloads(back.pushes()).at(-1)).toBe('through');
+  });
+
   it.each([
     { bound: 'maxStoredMessages', settings: { maxStoredMessages: 3 } },
     { bound: 'maxStoredBytes', settings: { maxStoredBytes: 15 } },
