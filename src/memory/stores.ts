@@ -11,124 +11,153 @@ import type {
   Subscription,
   Subscriptions,
 } from '../broker/ports.ts';
-import type { ClientId, ConnectionId } from '../session/ids.ts';
+import {
+  CONNECTION_TIME_TO_LIVE,
+  PIECE_TIME_TO_LIVE,
+  SESSION_TIME_TO_LIVE,
+  UNSUBSCRIBED_TIME_TO_LIVE,
+} from '../broker/time-to-live.ts';
+import type { ClientId } from '../session/ids.ts';
 import type { InFlight, Session, SessionAddress } from '../session/session.ts';
 import { createMemoryClientQueues } from './client-queues.ts';
-import { createRecords } from './records.ts';
-
-/** Parts of a key cannot run into each other. */
-const keyOf = (...parts: readonly (string | number)[]): string => JSON.stringify(parts);
+import { createRecords, type Records } from './records.ts';
 
 /** @param queueVisibility milliseconds */
 export function createMemoryStores(clock: Clock, queueVisibility: number) {
+  const records = {
+    sessions: createRecords<Session>(clock),
+    inFlight: createRecords<InFlight>(clock),
+    filters: createRecords<object>(clock),
+    connections: createRecords<Connection>(clock),
+    pieces: createRecords<Piece>(clock),
+    subscriptions: createRecords<Subscription>(clock),
+  };
   return {
-    sessions: createMemorySessions(),
-    inFlight: createMemoryInFlight(),
-    filters: createMemoryFilters(),
-    connections: createMemoryConnections(),
-    subscriptions: createMemorySubscriptions(),
+    sessions: createMemorySessions(records.sessions),
+    inFlight: createMemoryInFlight(records.inFlight),
+    filters: createMemoryFilters(records.filters),
+    connections: createMemoryConnections(records.connections, records.pieces),
+    subscriptions: createMemorySubscriptions(records.subscriptions),
     queues: createMemoryClientQueues(clock, queueVisibility),
-  };
-}
-
-function createMemorySessions(): Sessions & { all(): readonly Session[] } {
-  const records = createRecords<Session>();
-  return {
-    read: async (clientId) => records.get(clientId),
-    change: async (clientId, change) => records.change(clientId, change),
-    remove: async (clientId, conditions) => {
-      records.remove(clientId, conditions);
+    /** Removes what has outlived its time to live, of which `chosen` says so. */
+    collect: (chosen: () => boolean = () => true): void => {
+      for (const each of Object.values(records)) each.collect(chosen);
     },
-    all: () => records.entries().map(([, session]) => session),
   };
 }
 
-function createMemoryInFlight(): InFlightMessages & { all(): readonly InFlight[] } {
-  const records = createRecords<InFlight>();
-  const prefix = ({ clientId, generation }: SessionAddress) => keyOf(clientId, generation);
-  const key = (session: SessionAddress, packetId: number) => `${prefix(session)}${packetId}`;
+export type MemoryStores = ReturnType<typeof createMemoryStores>;
+
+/** The session's only record lies under the client id alone. */
+const ONLY = '';
+
+function createMemorySessions(records: Records<Session>): Sessions & { all(): readonly Session[] } {
   return {
-    put: async (session, message) =>
-      records.change(key(session, message.packetId), { if: [['absent']], set: { ...message } }).done,
+    read: async (clientId) => records.get(clientId, ONLY),
+    change: async (clientId, change) => records.change(clientId, ONLY, change, SESSION_TIME_TO_LIVE),
+    remove: async (clientId, conditions) => {
+      records.remove(clientId, ONLY, conditions);
+    },
+    all: () => everything(records),
+  };
+}
+
+const keyOf = ({ clientId, generation }: SessionAddress): string => `${generation} ${clientId}`;
+
+const everything = <R>(records: Records<R>): readonly R[] =>
+  records.partitions().flatMap((partition) => records.of(partition).map(([, record]) => record));
+
+function createMemoryInFlight(records: Records<InFlight>): InFlightMessages & { all(): readonly InFlight[] } {
+  return {
+    put: async (session, message) => {
+      const put = { if: [['absent'] as const], set: { ...message } };
+      return records.change(keyOf(session), String(message.packetId), put, SESSION_TIME_TO_LIVE).done;
+    },
     list: async (session) =>
       records
-        .entries()
-        .flatMap(([each, record]) => (each.startsWith(prefix(session)) ? [record] : []))
+        .of(keyOf(session))
+        .map(([, record]) => record)
         .sort((a, b) => a.sequence - b.sequence),
-    change: async (session, packetId, change) => records.change(key(session, packetId), change),
-    remove: async (session, packetId, conditions) => records.remove(key(session, packetId), conditions),
-    all: () => records.entries().map(([, record]) => record),
+    change: async (session, packetId, change) =>
+      records.change(keyOf(session), String(packetId), change, SESSION_TIME_TO_LIVE),
+    remove: async (session, packetId, conditions) => records.remove(keyOf(session), String(packetId), conditions),
+    all: () => everything(records),
   };
 }
 
-function createMemorySubscriptions(): Subscriptions & { all(): readonly Subscription[] } {
-  const records = createRecords<Subscription>();
+function createMemorySubscriptions(records: Records<Subscription>): Subscriptions & { all(): readonly Subscription[] } {
   const shapes = new Set<string>();
   return {
-    change: async (topicFilter, clientId, change) => records.change(keyOf(topicFilter, clientId), change),
+    change: async (topicFilter, clientId, change) =>
+      records.change(
+        topicFilter,
+        clientId,
+        change,
+        change.set?.active === false ? UNSUBSCRIBED_TIME_TO_LIVE : SESSION_TIME_TO_LIVE,
+      ),
     remove: async (topicFilter, clientId, conditions) => {
-      records.remove(keyOf(topicFilter, clientId), conditions);
+      records.remove(topicFilter, clientId, conditions);
     },
     to: async (topicFilter) =>
-      records.entries().flatMap(([key, { qos, generation, active }]): Subscriber[] => {
-        const [filter, clientId] = JSON.parse(key) as [string, ClientId];
-        return active && filter === topicFilter ? [{ topicFilter, clientId, generation, qos }] : [];
-      }),
+      records
+        .of(topicFilter)
+        .flatMap(([clientId, { qos, generation, active }]): Subscriber[] =>
+          active ? [{ topicFilter, clientId: clientId as ClientId, generation, qos }] : [],
+        ),
     shapes: async () => new Set(shapes),
     addShape: async (shape, most) => {
       if (!shapes.has(shape) && shapes.size >= most) return false;
       shapes.add(shape);
       return true;
     },
-    all: () => records.entries().map(([, subscription]) => subscription),
+    all: () => everything(records),
   };
 }
 
-function createMemoryFilters(): Filters & { all(): readonly string[] } {
-  const filters = new Map<string, Set<string>>();
-  const of = ({ clientId, generation }: SessionAddress): Set<string> => {
-    const key = keyOf(clientId, generation);
-    const known = filters.get(key) ?? new Set();
-    filters.set(key, known);
-    return known;
-  };
+function createMemoryFilters(records: Records<object>): Filters & { all(): readonly string[] } {
+  const filtersOf = (partition: string) => records.of(partition).map(([topicFilter]) => topicFilter);
   return {
     put: async (session, topicFilter) => {
-      of(session).add(topicFilter);
+      records.change(keyOf(session), topicFilter, { if: [], set: {} }, SESSION_TIME_TO_LIVE);
     },
-    list: async (session) => [...of(session)].sort(),
+    list: async (session) => filtersOf(keyOf(session)).sort(),
     remove: async (session, topicFilter) => {
-      of(session).delete(topicFilter);
+      records.remove(keyOf(session), topicFilter, []);
     },
-    all: () => [...filters.values()].flatMap((each) => [...each]),
+    all: () => records.partitions().flatMap(filtersOf),
   };
 }
 
-function createMemoryConnections(): Connections {
-  const records = createRecords<Connection>();
-  const piecesOf = new Map<ConnectionId, Map<number, Piece>>();
-  const pieces = (connectionId: ConnectionId): readonly Piece[] =>
-    [...(piecesOf.get(connectionId)?.values() ?? [])].sort((a, b) => a.index - b.index);
+function createMemoryConnections(
+  records: Records<Connection>,
+  parts: Records<Piece>,
+): Connections & { all(): readonly Connection[] } {
+  const pieces = (connectionId: string): readonly Piece[] =>
+    parts
+      .of(connectionId)
+      .map(([, piece]) => piece)
+      .sort((a, b) => a.index - b.index);
   return {
-    read: async (connectionId) => records.get(connectionId),
-    open: async (connectionId, connection) =>
-      records.change(connectionId, { if: [['absent']], set: { ...connection, state: 'connected' } }).done,
+    read: async (connectionId) => records.get(connectionId, ONLY),
+    open: async (connectionId, connection) => {
+      const open = { if: [['absent'] as const], set: { ...connection, state: 'connected' as const } };
+      return records.change(connectionId, ONLY, open, CONNECTION_TIME_TO_LIVE).done;
+    },
     close: async (connectionId) => {
-      const former = records.get(connectionId);
-      records.change(connectionId, { if: [], set: { state: 'closed' } });
+      const former = records.get(connectionId, ONLY);
+      records.change(connectionId, ONLY, { if: [], set: { state: 'closed' } }, CONNECTION_TIME_TO_LIVE);
       return former;
     },
     putPiece: async (connectionId, piece) => {
-      const known = piecesOf.get(connectionId) ?? new Map<number, Piece>();
-      known.set(piece.index, piece);
-      piecesOf.set(connectionId, known);
+      parts.change(connectionId, String(piece.index), { if: [], set: { ...piece } }, PIECE_TIME_TO_LIVE);
     },
     readWithPieces: async (connectionId) => ({
-      connection: records.get(connectionId),
+      connection: records.get(connectionId, ONLY),
       pieces: pieces(connectionId),
     }),
     removePieces: async (connectionId, removed) => {
-      for (const { index } of removed) piecesOf.get(connectionId)?.delete(index);
+      for (const { index } of removed) parts.remove(connectionId, String(index), []);
     },
+    all: () => everything(records),
   };
 }
