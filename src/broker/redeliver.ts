@@ -232,6 +232,7 @@ const stamp = async (
   const stamped: InFlight[] = [];
   for (const { packetId, id } of records) {
     const outcome = await context.inFlight.change(tick, packetId, {
+      name: 'stamp',
       if: [
         ['=', 'id', id], // else it stamps the packet id's next owner, or makes a ghost of an acknowledged message
         ['<=', 'epoch', tick.epoch],

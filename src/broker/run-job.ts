@@ -36,6 +36,7 @@ const refresh = async (context: Context, session: SessionAddress): Promise<void>
   for (const topicFilter of await context.filters.list(session)) {
     await context.filters.put(session, topicFilter);
     await context.subscriptions.change(topicFilter, session.clientId, {
+      name: 'keep',
       if: [
         ['=', 'generation', session.generation],
         ['=', 'active', true],

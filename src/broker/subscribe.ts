@@ -79,6 +79,7 @@ export async function unsubscribe(context: Context, session: SessionEpoch, packe
 }
 
 const subscriptionOf = ({ generation, epoch }: SessionEpoch, qos: 0 | 1, active: boolean): Change<Subscription> => ({
+  name: active ? 'subscribe' : 'unsubscribe',
   // A newer epoch, or a newer session of the same client, has the last word. Epochs rise across sessions.
   if: [['any', [['absent'], ['<=', 'epoch', epoch]]]],
   set: { qos, generation, epoch, active },

@@ -21,6 +21,8 @@ export type Comparison = '=' | '<>' | '<' | '<=' | '>' | '>=';
 type NumericKeys<R> = { readonly [K in keyof R & string]: R[K] extends number ? K : never }[keyof R & string];
 
 export interface Change<R> {
+  /** What the step is called, for traces and for tests that leave out one of its conditions. */
+  readonly name?: string;
   /** All of these must hold. */
   readonly if: readonly Condition<R>[];
   readonly set?: Partial<R>;

@@ -40,6 +40,7 @@ export interface NewSession {
  */
 export const begin = (created: NewSession, former: Session | undefined, now: number): SessionChange => ({
   // as it was read: of two clients with one id, one wins and the other decides again
+  name: 'begin',
   if: former
     ? [
         ['=', 'generation', former.generation],
@@ -70,6 +71,7 @@ export const begin = (created: NewSession, former: Session | undefined, now: num
 
 /** The session goes on with a new connection. Queued, so that nothing overtakes what is stored. */
 export const resume = (session: Session, connectionId: ConnectionId, now: number): SessionChange => ({
+  name: 'resume',
   if: [
     ['=', 'generation', session.generation],
     ['=', 'epoch', session.epoch], // else two connections share one epoch
@@ -90,6 +92,7 @@ export const resume = (session: Session, connectionId: ConnectionId, now: number
 
 /** The time to live of everything the session owns is being set anew. */
 export const refreshed = (generation: Generation, now: number): SessionChange => ({
+  name: 'refreshed',
   if: [
     ['=', 'generation', generation],
     ['<>', 'status', 'ended'],
@@ -114,18 +117,21 @@ const connectedOn = (generation: Generation, epoch: number) =>
 
 /** The connection of `epoch` is gone; the persistent session waits for the next one. */
 export const goOffline = (generation: Generation, epoch: number, expiresAt: number): SessionChange => ({
+  name: 'goOffline',
   if: connectedOn(generation, epoch),
   set: { status: 'offline', mode: 'queued', connectionId: NO_CONNECTION, expiresAt },
 });
 
 /** The connection of `epoch` is gone, and with it a session that is not persistent [MQTT-3.1.2-6]. */
 export const endWithConnection = (generation: Generation, epoch: number): SessionChange => ({
+  name: 'endWithConnection',
   if: connectedOn(generation, epoch),
   set: { status: 'ended', mode: 'queued', connectionId: NO_CONNECTION },
 });
 
 /** The session ends, as it was read. It is dead from here on; cleaning up may come later. */
 export const end = (session: Session): SessionChange => ({
+  name: 'end',
   if: [
     ['=', 'generation', session.generation],
     ['=', 'epoch', session.epoch], // a client that came back meanwhile keeps its session
@@ -137,6 +143,7 @@ export const end = (session: Session): SessionChange => ({
 
 /** The sessions before this one are cleaned up. */
 export const predecessorsGone = (session: Session): SessionChange => ({
+  name: 'predecessorsGone',
   if: [
     ['=', 'generation', session.generation],
     ['=', 'predecessors', session.predecessors], // else one that was added meanwhile is forgotten
@@ -147,6 +154,7 @@ export const predecessorsGone = (session: Session): SessionChange => ({
 // ── What the session owns ──────────────────────────────────────────────────────────────────────────────────────────
 
 export const storesMessages = (generation: Generation): SessionChange => ({
+  name: 'storesMessages',
   if: [
     ['=', 'generation', generation],
     ['=', 'storesMessages', false],
@@ -155,6 +163,7 @@ export const storesMessages = (generation: Generation): SessionChange => ({
 });
 
 export const queueCreated = (generation: Generation): SessionChange => ({
+  name: 'queueCreated',
   if: [['=', 'generation', generation]],
   set: { queueReady: true },
 });
@@ -166,6 +175,7 @@ export const queueCreated = (generation: Generation): SessionChange => ({
  * Fails as well while the in-flight window may be full: `widen` looks.
  */
 export const allocate = (generation: Generation, count: number, liveTraffic: LiveTraffic): SessionChange => ({
+  name: 'allocate',
   if: [
     ['=', 'generation', generation],
     ['=', 'status', 'online'],
@@ -182,6 +192,7 @@ export type LiveTraffic = 'ordered' | 'interleaved';
  * delivered under them, and nothing is in flight under them.
  */
 export const unallocate = (session: Session, count: number, inFlight: number): SessionChange => ({
+  name: 'unallocate',
   if: [
     ['=', 'generation', session.generation],
     ['=', 'epoch', session.epoch],
@@ -193,6 +204,7 @@ export const unallocate = (session: Session, count: number, inFlight: number): S
 
 /** `free` more messages may be sent, counted after `session` was read. */
 export const widen = (session: Session, free: number): SessionChange => ({
+  name: 'widen',
   if: [
     ['=', 'generation', session.generation],
     ['=', 'sequence', session.sequence], // what was allocated since was not counted
@@ -205,6 +217,7 @@ export const widen = (session: Session, free: number): SessionChange => ({
  * due by this.
  */
 export const park = (session: Session, now: number): SessionChange => ({
+  name: 'park',
   if: [
     ['=', 'generation', session.generation],
     ['=', 'epoch', session.epoch], // else a tick of an epoch that has one already
@@ -228,6 +241,7 @@ export const count = (
   bounds: StorageBounds,
   now: number,
 ): SessionChange => ({
+  name: 'count',
   if: [
     ['=', 'generation', generation],
     ['<>', 'status', 'ended'],
@@ -247,6 +261,7 @@ export const count = (
 
 /** The tick that is due was not claimed for too long: the caller sends it again. One of many callers wins. */
 export const nudge = (session: Session, now: number): SessionChange => ({
+  name: 'nudge',
   if: [
     ['=', 'generation', session.generation],
     ['=', 'epoch', session.epoch],
@@ -277,6 +292,7 @@ const ofTick = (tick: Tick) =>
  * CONNACK was accepted, so a connecting session is online with its first one.
  */
 export const claim = (tick: Tick, leaseUntil: number, now: number): SessionChange => ({
+  name: 'claim',
   if: [
     ...ofTick(tick),
     [
@@ -295,6 +311,7 @@ export const claim = (tick: Tick, leaseUntil: number, now: number): SessionChang
 
 /** The same, from a worker that died. `quietSince` starts anew: what it received may still be hidden. */
 export const takeOver = (tick: Tick, leaseUntil: number, now: number): SessionChange => ({
+  name: 'takeOver',
   if: [
     ...ofTick(tick),
     ['=', 'status', 'online'],
@@ -311,6 +328,7 @@ export const takeOver = (tick: Tick, leaseUntil: number, now: number): SessionCh
  * until `postAllowedAt`, should this worker die before it can say when it posted.
  */
 export const allocateForTick = (tick: Tick, count: number, fresh: number, postAllowedAt: number): SessionChange => ({
+  name: 'allocateForTick',
   if: ofTick(tick), // else a replaced connection's numbers tear a hole into the new one's
   set: { postAllowedAt },
   add: { sequence: count, windowLeft: -fresh },
@@ -318,12 +336,14 @@ export const allocateForTick = (tick: Tick, count: number, fresh: number, postAl
 
 /** The whole backlog is what this tick deleted: nothing waits any more. */
 export const turnDirect = (tick: Tick, deleted: number, postAllowedAt: number): SessionChange => ({
+  name: 'turnDirect',
   if: [...ofTick(tick), ['=', 'backlog', deleted]], // else what is on its way to the queue is overtaken
   set: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0, postAllowedAt },
 });
 
 /** The backlog counts messages that never reached the queue (their publisher died): forget it. */
 export const heal = (tick: Tick, quietSince: number): SessionChange => ({
+  name: 'heal',
   if: [...ofTick(tick), ['=', 'quietSince', quietSince]], // else a publisher counted meanwhile and is about to send
   set: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0 },
 });
@@ -343,6 +363,7 @@ export interface TickResult {
 }
 
 export const nextTick = (tick: Tick, result: TickResult): SessionChange => ({
+  name: 'nextTick',
   if: [...ofTick(tick), ['=', 'mode', 'queued']], // else it counts down once more what `turnDirect` has forgotten
   set: {
     tick: tick.number + 1,
@@ -360,6 +381,7 @@ export const giveBack = (
   leaseUntil: number,
   { deleted, deletedBytes, postAllowedAt, nextDueAt }: TickResult,
 ): SessionChange => ({
+  name: 'giveBack',
   if: [...ofTick(tick), ['=', 'leaseUntil', leaseUntil]], // else it counts down twice
   set: { leaseUntil: 0, tickDueAt: nextDueAt, postAllowedAt },
   add: { backlog: -deleted, backlogBytes: -deletedBytes },
