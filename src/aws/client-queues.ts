@@ -73,7 +73,12 @@ export function createClientQueues(options: ClientQueuesOptions): ClientQueues {
     },
 
     receive: async (session, most) => {
-      const command = new ReceiveMessageCommand({ QueueUrl: urlOf(session), MaxNumberOfMessages: most });
+      // With long polling SQS asks all its servers: nothing then means that there is nothing, and healing rests on that.
+      const command = new ReceiveMessageCommand({
+        QueueUrl: urlOf(session),
+        MaxNumberOfMessages: most,
+        WaitTimeSeconds: 1,
+      });
       const result = await ifThere(client.send(command));
       if (result === MISSING) return [];
       return (result.Messages ?? []).map(({ Body, ReceiptHandle }) => ({

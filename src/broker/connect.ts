@@ -16,7 +16,7 @@ import { isExpired, type Session } from '../session/session.ts';
 import { begin, resume } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
-import { CLOSE_DELAY, closeSocket, loseConnection, sessionEnded } from './lose-connection.ts';
+import { CLOSE_DELAY, cleanUpLater, closeSocket, loseConnection } from './lose-connection.ts';
 import { post } from './post.ts';
 import { SESSION_REFRESH } from './time-to-live.ts';
 
@@ -51,13 +51,17 @@ export async function connect(context: Context, connectionId: ConnectionId, pack
       persistent: !packet.cleanSession,
       windowLeft: context.settings.maxInFlight,
     };
-    // Sent before the write: should this Lambda die behind it, the older connection is closed all the same [MQTT-3.1.4-2].
+    // Jobs before the write: should this Lambda die behind it, the older connection is closed all the same [MQTT-3.1.4-2],
+    // and the older session cleaned up, or its subscriptions kept.
     if (former?.connectionId) {
       await context.timers.send({ job: 'close', connectionId: former.connectionId }, CLOSE_DELAY);
     }
+    if (former && !resumes) await cleanUpLater(context, clientId);
     const written = await context.sessions.change(
       clientId,
-      resumes ? resume(former, connectionId, now) : begin(created, former, now),
+      resumes
+        ? resume(former, connectionId, context.settings.maxInFlight, await refresh(context, clientId, former, now), now)
+        : begin(created, former, now),
     );
     if (!written.done) continue;
     return admit(context, clientId, connectionId, written.record, former, resumes);
@@ -81,13 +85,14 @@ const admit = async (
   const [opened] = await together([
     context.connections.open(connectionId, here),
     former && takeOver(context, clientId, former),
-    !resumed && former && replaced(context, clientId, former),
-    resumed && refresh(context, clientId, session),
-    resumed && session.predecessors !== '' && context.timers.send({ job: 'clean-up', clientId }, 0),
+    resumed && session.predecessors !== '' && cleanUpLater(context, clientId),
   ]);
   if (!opened) {
     await loseConnection(context, here);
     return { kind: 'lost' };
+  }
+  if (!resumed && former && former.status !== 'ended') {
+    context.log('session-ended', { clientId, cause: isExpired(former, context.clock.now()) ? 'expired' : 'replaced' });
   }
   context.log('connected', { clientId, connectionId, sessionPresent: resumed, persistent });
   const connack = encode({ type: 'connack', sessionPresent: resumed, returnCode: 0 });
@@ -113,16 +118,11 @@ const takeOver = async (context: Context, clientId: ClientId, former: Session): 
   ]);
 };
 
-/** The session before a new one: dead by the write that began the new one, perhaps dead before and not yet cleaned up. */
-const replaced = async (context: Context, clientId: ClientId, former: Session): Promise<void> => {
-  const cause = isExpired(former, context.clock.now()) ? 'expired' : 'replaced';
-  if (former.status === 'ended') await context.timers.send({ job: 'clean-up', clientId }, 0);
-  else await sessionEnded(context, clientId, cause);
-};
-
-const refresh = async (context: Context, clientId: ClientId, session: Session): Promise<void> => {
-  if (context.clock.now() - session.refreshedAt < SESSION_REFRESH) return;
+/** Has the time to live of the session's subscriptions set anew, if it is time. Returns when that was done last. */
+const refresh = async (context: Context, clientId: ClientId, session: Session, now: number): Promise<number> => {
+  if (now - session.refreshedAt < SESSION_REFRESH) return session.refreshedAt;
   await context.timers.send({ job: 'refresh', clientId, generation: session.generation }, 0);
+  return now;
 };
 
 const willProblem = (context: Context, { will }: Connect): string | undefined => {

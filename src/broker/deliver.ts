@@ -11,10 +11,10 @@ import { encode } from '../mqtt/codec.ts';
 import { onePush } from '../session/one-push.ts';
 import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import { isAlive, isExpired, packetIdOf, storedBytes } from '../session/session.ts';
-import { allocate, count, nudge, park, queueCreated, unallocate, widen } from '../session/transitions.ts';
+import { allocate, count, credit, nudge, park, queueCreated, unallocate } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
-import { abandonConnection, closeSocket, endExpired } from './lose-connection.ts';
+import { abandonConnection, closeSocket, endExpired, stillAtWork } from './lose-connection.ts';
 import { post } from './post.ts';
 
 /** Messages that one push carries at most. */
@@ -31,9 +31,10 @@ export type Delivered = 'delivered' | 'dead';
 export async function deliver(context: Context, to: SessionAddress, messages: readonly Message[]): Promise<Delivered> {
   const { settings } = context;
   let waiting = messages;
+  let most = Math.min(AT_ONCE, settings.maxInFlight);
   for (let attempt = 0; waiting.length > 0; attempt++) {
     if (attempt > MOST_ATTEMPTS + messages.length) throw new Error(`delivery to ${to.clientId} lost too many races`);
-    const batch = onePush(waiting, Math.min(AT_ONCE, settings.maxInFlight));
+    const batch = onePush(waiting, most);
     const outcome = await context.sessions.change(
       to.clientId,
       allocate(to.generation, batch.length, settings.liveTraffic),
@@ -42,6 +43,7 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
     if (outcome.done) {
       const result = await postDirectly(context, to, outcome.record, batch);
       if (result === 'delivered') waiting = waiting.slice(batch.length);
+      most = Math.max(1, Math.min(AT_ONCE, outcome.record.windowLeft));
       if (result !== 'refused') continue;
       session = await context.sessions.read(to.clientId);
     }
@@ -50,8 +52,12 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
       await endExpired(context, to, session);
       continue;
     }
-    const mayStillFit = !outcome.done && maySendDirectly(session, context);
-    if (mayStillFit && (await hasRoom(context, to, session, batch.length))) continue;
+    if (!outcome.done && maySendDirectly(session, context)) {
+      const fits = session.windowLeft >= batch.length; // by now: a race was lost
+      most = fits ? most : Math.max(1, session.windowLeft);
+      if (session.windowLeft > 0) continue;
+      if (session.mode === 'direct') await turnQueued(context, to, session);
+    }
     if (await store(context, to, session, waiting)) return 'delivered';
   }
   return 'delivered';
@@ -82,12 +88,14 @@ const postDirectly = async (
       packetId: packetIdOf(first + index),
       epoch,
       tick: 0,
+      sentAt: context.clock.now(),
     }),
   );
   const written = await putInOrder(context, to, records);
   if (written < records.length) {
     // an old message still holds one of the packet ids: the next numbers have others
     await takeBack(context, to, records.slice(0, written));
+    await context.sessions.change(to.clientId, credit(epoch, records.length));
     return 'again';
   }
 
@@ -136,14 +144,14 @@ export async function putInOrder(context: Context, to: SessionAddress, records: 
 }
 
 /**
- * What was not surely posted on the current epoch is decided again. The newest goes first, for the same reason. Records that
- * a newer epoch took over are left alone.
+ * What was not surely posted on the current epoch is decided again. The newest goes first, for the same reason. What a newer epoch
+ * has sent again by now is left alone; then it arrives twice.
  */
-export async function takeBack(context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<void> {
+async function takeBack(context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<void> {
   for (const record of records.toReversed()) {
     await context.inFlight.remove(to, record.packetId, [
-      ['=', 'id', record.id],
-      ['=', 'epoch', record.epoch],
+      ['=', 'id', record.id], // else the packet id's next owner is lost
+      ['=', 'epoch', record.epoch], // else what was sent again is forgotten before its PUBACK [MQTT-4.3.2-1]
     ]);
   }
 }
@@ -160,34 +168,28 @@ export const encodePublish = (message: Message & { readonly packetId: number }, 
     packetId: message.packetId,
   });
 
-// ── The window ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Looks how full the window really is. False: it has no room for `wanted`, and the session is queued now. */
-const hasRoom = async (context: Context, to: SessionAddress, session: Session, wanted: number): Promise<boolean> => {
-  if (session.windowLeft >= wanted) return true;
-  const free = context.settings.maxInFlight - (await context.inFlight.list(to)).length;
-  if (free >= wanted) {
-    await context.sessions.change(to.clientId, widen(session, free));
-    return true;
-  }
-  await turnQueued(context, to, session);
-  return false;
-};
+// ── From direct to queued ──────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * From direct to queued while online. The tick is sent first, with a delay: one that finds the session still direct does
- * nothing, but a queued session without a tick would keep what it has.
+ * The window is full, or the connection takes no more for now. The tick is sent first: a queued session without a tick would
+ * keep what it has. One that finds the session still direct waits for as long as this Lambda may live.
  */
 const turnQueued = async (context: Context, to: SessionAddress, session: Session): Promise<void> => {
-  await sendTick(context, to, { ...session, tick: session.tick + 1 }, 1);
+  const parkedBy = context.clock.now() + stillAtWork(context);
+  await sendTick(context, to, { ...session, tick: session.tick + 1 }, 1, parkedBy);
   await context.sessions.change(to.clientId, park(session, context.clock.now()));
 };
 
-const sendTick = (context: Context, to: SessionAddress, session: Session, delay: number): Promise<void> =>
-  context.redelivery.send(
-    { clientId: to.clientId, generation: to.generation, epoch: session.epoch, number: session.tick },
-    delay,
-  );
+const sendTick = async (
+  context: Context,
+  { clientId, generation }: SessionAddress,
+  { epoch, tick: number }: Session,
+  delay: number,
+  parkedBy?: number,
+): Promise<void> => {
+  const tick = { clientId, generation, epoch, number };
+  await context.redelivery.send(parkedBy === undefined ? tick : { ...tick, parkedBy }, delay);
+};
 
 // ── Stored ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

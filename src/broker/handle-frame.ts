@@ -17,6 +17,7 @@ import { type Connected, connect, refused } from './connect.ts';
 import { type Context, maxPacketBytes } from './context.ts';
 import { together } from './in-parallel.ts';
 import { CLOSE_DELAY, closeConnection } from './lose-connection.ts';
+import { NotConnected } from './not-connected.ts';
 import type { Connection, Piece } from './ports.ts';
 import { publish } from './publish.ts';
 import { subscribe, unsubscribe } from './subscribe.ts';
@@ -174,8 +175,6 @@ const dealWithPackets = async (
   }
   return undefined;
 };
-
-class NotConnected extends Error {}
 
 const admittedOnly = (connection: Connection | undefined): Connection => {
   if (!connection) throw new ProtocolViolation('protocol-violation', 'a packet before CONNECT [MQTT-3.1.0-1]');

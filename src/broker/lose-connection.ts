@@ -5,7 +5,7 @@
  * Rules of this file: safe to run twice, late, and for a connection that was replaced long ago.
  */
 import type { ClientId, ConnectionId } from '../session/ids.ts';
-import type { Session, SessionAddress, SessionEpoch } from '../session/session.ts';
+import { isAlive, type Session, type SessionAddress, type SessionEpoch } from '../session/session.ts';
 import { end, endWithConnection, goOffline } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
@@ -14,13 +14,9 @@ import type { Connection } from './ports.ts';
 /** True if the session was on this connection and is now offline or ended. */
 export async function loseConnection(context: Context, of: SessionEpoch): Promise<boolean> {
   const { clientId, generation } = of;
-  if (!of.persistent) {
-    const ended = await context.sessions.change(clientId, endWithConnection(generation, of.epoch));
-    if (ended.done) await sessionEnded(context, clientId, 'connection-lost');
-    return ended.done;
-  }
+  if (!of.persistent) return endWithItsConnection(context, of);
   const expiresAt = context.clock.now() + context.settings.sessionExpirySeconds * 1_000;
-  const offline = await context.sessions.change(clientId, goOffline(generation, of.epoch, expiresAt));
+  const offline = await context.sessions.change(clientId, goOffline(of.epoch, expiresAt));
   if (offline.done && offline.record.storesMessages && !offline.record.queueReady) {
     await context.timers.send({ job: 'create-queue', clientId, generation }, 0);
   }
@@ -50,17 +46,35 @@ export async function abandonConnection(
   return lost;
 }
 
+const endWithItsConnection = async (
+  context: Context,
+  { clientId, generation, epoch }: SessionEpoch,
+): Promise<boolean> => {
+  const session = await context.sessions.read(clientId);
+  if (!isAlive(session, generation) || session.epoch !== epoch) return false;
+  await cleanUpLater(context, clientId);
+  const ended = await context.sessions.change(clientId, endWithConnection(epoch, context.clock.now()));
+  if (ended.done) context.log('session-ended', { clientId, cause: 'connection-lost' });
+  return ended.done;
+};
+
 /** Ends a session that was read as expired, unless something happened to it since. */
-export async function endExpired(context: Context, address: SessionAddress, session: Session): Promise<void> {
-  const outcome = await context.sessions.change(address.clientId, end(session));
-  if (outcome.done) await sessionEnded(context, address.clientId, 'expired');
+export async function endExpired(context: Context, { clientId }: SessionAddress, session: Session): Promise<void> {
+  await cleanUpLater(context, clientId);
+  const ended = await context.sessions.change(clientId, end(session, context.clock.now()));
+  if (ended.done) context.log('session-ended', { clientId, cause: 'expired' });
 }
 
-/** To be called when a session has ended by a write of the caller's: the rest may take its time. */
-export async function sessionEnded(context: Context, clientId: ClientId, cause: string): Promise<void> {
-  context.log('session-ended', { clientId, cause });
-  await context.timers.send({ job: 'clean-up', clientId }, 0);
+/**
+ * To be called before the write that ends a session: should this Lambda die behind it, the session is cleaned up all the same.
+ */
+export async function cleanUpLater(context: Context, clientId: ClientId): Promise<void> {
+  const delay = Math.ceil(stillAtWork(context) / 1_000);
+  await context.timers.send({ job: 'clean-up', clientId }, delay);
 }
+
+/** How long after the end of a session there may be Lambdas that knew it alive and write on its behalf, ms. */
+export const stillAtWork = ({ timing }: Context): number => timing.lambdaTimeout + timing.clockMargin;
 
 /** Closes a socket whose connection is over already. Where that fails, a job tries again. */
 export async function closeSocket(context: Context, connectionId: ConnectionId): Promise<void> {

@@ -9,43 +9,48 @@
  *   the session says that it is due.
  * - A worker that finds a newer epoch stops: it sends nothing and writes nothing more.
  */
-import { planRedelivery } from '../session/plan-redelivery.ts';
+import { planRedelivery, type RedeliveryPlan } from '../session/plan-redelivery.ts';
 import type { InFlight, Session } from '../session/session.ts';
 import { isAlive, packetIdOf, storedBytes } from '../session/session.ts';
 import {
   allocateForTick,
   claim,
-  giveBack,
+  credit,
+  endTick,
   heal,
   mayHeal,
-  nextTick,
-  takeOver,
   turnDirect,
   unallocate,
 } from '../session/transitions.ts';
 import type { Context } from './context.ts';
-import { encodePublish, OVERDUE, putInOrder, takeBack } from './deliver.ts';
-import { abandonConnection, closeSocket } from './lose-connection.ts';
+import { encodePublish, OVERDUE, putInOrder } from './deliver.ts';
+import { abandonConnection, closeSocket, stillAtWork } from './lose-connection.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
 
 const SECOND = 1_000;
+/** What is in flight so long, ms, is sent again: longer than any Lambda lives, so that whoever put it there is done. */
+const RETRY_AFTER = 60_000;
 /** Messages that SQS hands out at once. */
 const BATCH = 10;
 
 /** What one worker has done under its tick so far. */
 interface Work {
   readonly tick: RedeliveryTick;
+  /** As this worker has claimed it. */
+  readonly leaseUntil: number;
   /** Packet ids this worker has posted. */
   readonly posted: Set<number>;
   /** Stored messages posted: what the rate counts. */
   spent: number;
   /** Messages received, whatever became of them. */
   received: number;
+  /** The queue was asked. */
+  looked: boolean;
   deleted: number;
   deletedBytes: number;
-  /** The backlog when the session was last seen. */
-  backlog: number;
+  /** The session when it was last seen. */
+  session: Session;
   /** Received messages were neither deleted nor given back: they are hidden for a while. */
   hidden: boolean;
   /** There is more to send again than was sent. */
@@ -53,6 +58,8 @@ interface Work {
   /** Some of it is this tick's own: put in flight under its number and not posted. No other tick will look for it. */
   ownLeftOver: boolean;
   postAllowedAt: number;
+  /** As on the session. */
+  leakSeenAt: number;
 }
 
 /**
@@ -66,22 +73,25 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
 
   const work: Work = {
     tick,
+    leaseUntil: session.leaseUntil,
     posted: new Set(),
     spent: 0,
     received: 0,
+    looked: false,
     deleted: 0,
     deletedBytes: 0,
-    backlog: session.backlog,
+    session,
     hidden: false,
     leftOver: false,
     ownLeftOver: false,
     postAllowedAt: session.postAllowedAt,
+    leakSeenAt: 0,
   };
   let round: Round;
   do {
-    round = await oneRound(context, session, work);
+    round = await oneRound(context, work);
     if (round === 'stop') return;
-    if (round === 'again') return again(context, session, work);
+    if (round === 'again') return leaveTick(context, work, tick, 1); // the connection takes no more for now
     if (await turnedDirect(context, work)) return;
   } while (
     round === 'posted' &&
@@ -89,16 +99,17 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
     deadline - context.clock.now() > context.timing.lambdaTimeout / 2
   );
 
-  if (work.ownLeftOver) return again(context, session, work);
-  if (healing && work.received === 0 && !work.leftOver) {
-    const healed = await context.sessions.change(tick.clientId, heal(tick, session.quietSince));
+  if (work.ownLeftOver) return leaveTick(context, work, tick, 1);
+  if (healing && work.looked && work.received === 0 && !work.leftOver) {
+    const healed = await context.sessions.change(tick.clientId, heal(session.quietSince));
     if (healed.done) {
-      context.log('backlog-healed', { clientId: tick.clientId, forgotten: work.backlog });
+      context.log('backlog-healed', { clientId: tick.clientId, forgotten: work.session.backlog });
       return;
     }
   }
   // At wire speed only where this worker stopped for lack of time; otherwise a second later.
-  await leaveNextTick(context, work, round === 'posted' && work.spent === 0 ? 0 : 1);
+  const delay = round === 'posted' && work.spent === 0 ? 0 : 1;
+  await leaveTick(context, work, numbered(tick, tick.number + 1), delay);
 }
 
 // ── Beginning and end of a tick ────────────────────────────────────────────────────────────────────────────────────
@@ -107,7 +118,7 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
 const take = async (context: Context, tick: RedeliveryTick): Promise<Session | undefined> => {
   const now = context.clock.now();
   const leaseUntil = now + context.timing.lambdaTimeout + context.timing.clockMargin;
-  const claimed = await context.sessions.change(tick.clientId, claim(tick, leaseUntil, now));
+  const claimed = await context.sessions.change(tick.clientId, claim(tick, 0, leaseUntil, now));
   if (claimed.done) return claimed.record;
 
   const session = claimed.record;
@@ -115,57 +126,58 @@ const take = async (context: Context, tick: RedeliveryTick): Promise<Session | u
     !isAlive(session, tick.generation) ||
     session.epoch !== tick.epoch ||
     session.status === 'offline' ||
-    session.mode === 'direct' ||
+    (session.mode === 'direct' && !mayStillPark(session, tick, now)) ||
     session.tick > tick.number;
   if (over) return undefined;
 
   const dead = session.leaseUntil > 0 && session.leaseUntil < now;
   if (dead && session.tick === tick.number && session.postAllowedAt <= now) {
-    const taken = await context.sessions.change(tick.clientId, takeOver(tick, leaseUntil, now));
+    const taken = await context.sessions.change(tick.clientId, claim(tick, session.leaseUntil, leaseUntil, now));
     if (taken.done) return taken.record;
   }
   // Not its turn yet: the message waits on as a new one, sent before this one is forgotten, so that none gets lost.
   const overdue = session.tick < tick.number && session.leaseUntil < now && now - session.tickDueAt > OVERDUE;
-  if (overdue) await context.redelivery.send({ ...tick, number: session.tick }, 0);
+  if (overdue) await context.redelivery.send(numbered(tick, session.tick), 0);
   const wait = Math.max(session.postAllowedAt - now, session.tick === tick.number ? session.leaseUntil - now : 0, 1);
   await context.redelivery.send(tick, Math.min(Math.ceil(wait / SECOND), 60));
   return undefined;
 };
 
+const numbered = ({ clientId, generation, epoch }: RedeliveryTick, number: number): RedeliveryTick => ({
+  clientId,
+  generation,
+  epoch,
+  number,
+});
+
+/** Whoever sent this tick ahead of turning the session queued may be slow to do so. */
+const mayStillPark = (session: Session, { number, parkedBy = 0 }: RedeliveryTick, now: number): boolean =>
+  number === session.tick + 1 && now < parkedBy;
+
 const turnedDirect = async (context: Context, work: Work): Promise<boolean> => {
-  if (work.leftOver || work.hidden || work.backlog !== work.deleted) return false;
+  if (work.leftOver || work.hidden || work.session.backlog !== work.deleted) return false;
   const turned = await context.sessions.change(
     work.tick.clientId,
     turnDirect(work.tick, work.deleted, work.postAllowedAt),
   );
-  if (!turned.done && turned.record) work.backlog = turned.record.backlog;
+  if (!turned.done && turned.record) work.session = turned.record;
   return turned.done;
 };
 
-const leaveNextTick = async (context: Context, work: Work, delay: number): Promise<void> => {
-  const { tick } = work;
-  await context.redelivery.send({ ...tick, number: tick.number + 1 }, delay);
+/** Sends the tick that is due `delay` seconds from now: the next one, or the same again. What was deleted is counted down. */
+const leaveTick = async (context: Context, work: Work, due: RedeliveryTick, delay: number): Promise<void> => {
+  await context.redelivery.send(due, delay);
   const now = context.clock.now();
   await context.sessions.change(
-    tick.clientId,
-    nextTick(tick, {
+    due.clientId,
+    endTick(work.tick, work.leaseUntil, due.number, {
       deleted: work.deleted,
       deletedBytes: work.deletedBytes,
       postAllowedAt: work.postAllowedAt,
-      nextDueAt: now + delay * SECOND,
+      dueAt: now + delay * SECOND,
+      leakSeenAt: work.leakSeenAt,
       ...(work.hidden ? { quietSince: now } : {}),
     }),
-  );
-};
-
-/** The connection takes no more for now: the same tick, a second later. What was counted down so far stays counted. */
-const again = async (context: Context, session: Session, work: Work): Promise<void> => {
-  await context.redelivery.send(work.tick, 1);
-  const { deleted, deletedBytes, postAllowedAt } = work;
-  const nextDueAt = context.clock.now() + SECOND;
-  await context.sessions.change(
-    work.tick.clientId,
-    giveBack(work.tick, session.leaseUntil, { deleted, deletedBytes, postAllowedAt, nextDueAt }),
   );
 };
 
@@ -173,12 +185,13 @@ const again = async (context: Context, session: Session, work: Work): Promise<vo
 
 type Round = 'posted' | 'nothing' | 'stop' | 'again';
 
-const oneRound = async (context: Context, session: Session, work: Work): Promise<Round> => {
+const oneRound = async (context: Context, work: Work): Promise<Round> => {
   const { tick } = work;
   const budget = Math.max(0, context.settings.redeliveryRate - work.spent);
   // A backlog that is counted down to what was deleted has nothing left in the queue, which may not even exist.
-  const mayReceive = work.backlog > work.deleted && budget > 0;
+  const mayReceive = work.session.backlog > work.deleted && budget > 0 && work.session.windowLeft > 0;
   const received = mayReceive ? await context.queues.receive(tick, Math.min(BATCH, budget)) : [];
+  work.looked ||= mayReceive;
   work.received += received.length;
 
   // Looked at after the receive: what a worker before this one has put in flight must not be sent as new.
@@ -189,7 +202,8 @@ const oneRound = async (context: Context, session: Session, work: Work): Promise
     received,
     posted: work.posted,
     budget,
-    window: context.settings.maxInFlight,
+    windowLeft: work.session.windowLeft,
+    sentBefore: context.clock.now() - RETRY_AFTER,
   });
   if (plan === 'newer epoch') {
     await context.queues.release(tick, received);
@@ -200,13 +214,16 @@ const oneRound = async (context: Context, session: Session, work: Work): Promise
   work.ownLeftOver = plan.ownLeftOver;
   const batch = [...plan.inFlightAlready, ...plan.fresh];
 
-  const stamped = await stamp(context, tick, plan.resend);
-  if (stamped === 'newer epoch') {
-    await context.queues.release(tick, batch);
-    return 'stop';
+  const nothingToPost = plan.resend.length + plan.fresh.length === 0;
+  if (nothingToPost && seemsLeaked(context, work, inFlight)) {
+    const now = context.clock.now();
+    work.leakSeenAt = work.session.leakSeenAt || now;
+    if (now - work.leakSeenAt > stillAtWork(context)) {
+      context.log('window-leaked', { clientId: tick.clientId, inFlight: inFlight.length });
+      return giveUp(context, work);
+    }
   }
-  const nothingToPost = stamped.length + plan.fresh.length === 0;
-  const outcome = nothingToPost ? 'accepted' : await send(context, session, work, stamped, plan.fresh);
+  const outcome = nothingToPost ? 'accepted' : await send(context, work, plan);
   if (outcome !== 'accepted') {
     await context.queues.release(tick, batch);
     return outcome;
@@ -237,7 +254,7 @@ const stamp = async (
         ['=', 'id', id], // else it stamps the packet id's next owner, or makes a ghost of an acknowledged message
         ['<=', 'epoch', tick.epoch],
       ],
-      set: { epoch: tick.epoch, tick: tick.number },
+      set: { epoch: tick.epoch, tick: tick.number, sentAt: context.clock.now() },
     });
     if (outcome.done) stamped.push(outcome.record);
     else if (outcome.record && outcome.record.epoch > tick.epoch) return 'newer epoch';
@@ -245,51 +262,90 @@ const stamp = async (
   return stamped;
 };
 
+/**
+ * The window is full, and not of messages. Somebody is between taking room and using it, or between a PUBACK and giving the room
+ * back; or has died there. That is certain where it stays so for longer than a Lambda lives. On the next connection all of the
+ * window is free.
+ */
+const seemsLeaked = (context: Context, { tick, session }: Work, inFlight: readonly InFlight[]): boolean =>
+  session.windowLeft === 0 &&
+  inFlight.filter(({ epoch }) => epoch === tick.epoch).length < context.settings.maxInFlight;
+
+const giveUp = async (context: Context, { tick, session }: Work): Promise<'stop'> => {
+  await closeSocket(context, session.connectionId);
+  await abandonConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);
+  return 'stop';
+};
+
 /** Puts the fresh ones in flight and posts everything in one push. */
 const send = async (
   context: Context,
-  session: Session,
   work: Work,
-  resend: readonly InFlight[],
-  fresh: readonly ReceivedMessage[],
+  plan: RedeliveryPlan<ReceivedMessage>,
 ): Promise<'accepted' | 'stop' | 'again'> => {
   const { tick } = work;
-  const stored = resend.length + fresh.filter(({ liveEpoch }) => liveEpoch !== tick.epoch).length;
+  const { fresh } = plan;
+  const isStored = ({ liveEpoch }: ReceivedMessage) => liveEpoch !== tick.epoch;
   const startedAt = context.clock.now();
   const writeTime = context.timing.postTimeout;
-  const postTime = partsOf([...resend, ...fresh]) * context.timing.postTimeout;
+  const postTime = partsOf([...plan.resend, ...fresh]) * context.timing.postTimeout;
   const before = work.postAllowedAt;
-  if (stored > 0) work.postAllowedAt = startedAt + writeTime + postTime + SECOND;
+  if (plan.resend.length > 0 || fresh.some(isStored)) work.postAllowedAt = startedAt + writeTime + postTime + SECOND;
 
-  const count = resend.length + fresh.length;
+  const planned = plan.resend.length + fresh.length;
   const allocated = await context.sessions.change(
     tick.clientId,
-    allocateForTick(tick, count, fresh.length, work.postAllowedAt),
+    allocateForTick(tick, planned, plan.used, work.postAllowedAt),
   );
-  if (!allocated.done) return 'stop';
-  work.backlog = allocated.record.backlog;
-  const first = allocated.record.sequence - count + 1;
+  if (!allocated.done) {
+    // Live traffic that is interleaved has taken the room.
+    if (allocated.record?.epoch !== tick.epoch) return 'stop';
+    work.postAllowedAt = before;
+    return 'again';
+  }
+  work.session = allocated.record;
+  const resend = await stamp(context, tick, plan.resend);
+  if (resend === 'newer epoch') return 'stop';
+
+  // A client end takes a hole in the numbers for a loss: those that are not used go back, if they are still the last.
+  const unuse = async (unused: number, room: number): Promise<void> => {
+    if (unused === 0) return;
+    const back = await context.sessions.change(tick.clientId, unallocate(work.session, unused, room));
+    if (back.done) work.session = back.record;
+  };
+  const first = allocated.record.sequence - planned + 1;
+  const acknowledged = plan.resend.filter(({ packetId }) => !resend.some((record) => record.packetId === packetId));
+  await unuse(acknowledged.length, acknowledged.filter(({ epoch }) => epoch < tick.epoch).length);
+  if (resend.length + fresh.length === 0) return 'accepted';
+
   const records = fresh.map(({ id, topic, payload }, index): InFlight => {
     const sequence = first + resend.length + index;
-    return { id, topic, payload, sequence, packetId: packetIdOf(sequence), epoch: tick.epoch, tick: tick.number };
+    const packetId = packetIdOf(sequence);
+    return { id, topic, payload, sequence, packetId, epoch: tick.epoch, tick: tick.number, sentAt: startedAt };
   });
+  // What is in flight stays so: the next worker of this number sends it again. Taken back, it would be missing between what an
+  // overtaking worker has received and what that one finds in flight.
   const postNothing = async (): Promise<'again'> => {
-    await takeBack(context, tick, records);
-    // A client end takes a hole in the numbers for a loss: they go back, if they are still the last.
-    await context.sessions.change(tick.clientId, unallocate(allocated.record, count, fresh.length));
+    await unuse(resend.length + records.length, 0);
     work.postAllowedAt = before;
     return 'again';
   };
   // An old message may still hold one of the packet ids. What was put before it is sent again by the same tick.
-  if ((await putInOrder(context, tick, records)) < records.length) return 'again';
+  const put = await putInOrder(context, tick, records);
+  if (put < records.length) {
+    await context.sessions.change(tick.clientId, credit(tick.epoch, records.length - put));
+    work.postAllowedAt = before;
+    return 'again';
+  }
   // Too late to be sure that the post ends before the next one may begin.
   if (context.clock.now() - startedAt > writeTime) return postNothing();
 
+  const stored = resend.length + fresh.filter(isStored).length;
   const packets = [
     ...resend.map((record) => encodePublish(record, true)),
     ...records.map((record) => encodePublish(record, false)),
   ];
-  const posted = await post(context, session.connectionId, packets, first);
+  const posted = await post(context, work.session.connectionId, packets, first);
   switch (posted) {
     case 'accepted':
       for (const { packetId } of [...resend, ...records]) work.posted.add(packetId);
@@ -299,11 +355,9 @@ const send = async (
     case 'throttled':
       return postNothing();
     case 'unclear':
-      await closeSocket(context, session.connectionId);
-      await abandonConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);
-      return 'stop';
+      return giveUp(context, work);
     case 'gone':
-      await abandonConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);
+      await abandonConnection(context, { ...tick, persistent: work.session.persistent }, work.session.connectionId);
       return 'stop';
   }
 };

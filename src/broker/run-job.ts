@@ -3,10 +3,11 @@
  */
 import type { Condition } from '../session/change.ts';
 import type { ClientId, Generation } from '../session/ids.ts';
-import { deadGenerations, isAlive, type Session, type SessionAddress } from '../session/session.ts';
-import { predecessorsGone, queueCreated, refreshed } from '../session/transitions.ts';
+import { type DeadSession, deadSessions, isAlive, type Session, type SessionAddress } from '../session/session.ts';
+import { predecessorsGone, queueCreated } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { inParallel, WIDTH } from './in-parallel.ts';
+import { cleanUpLater, stillAtWork } from './lose-connection.ts';
 import type { Job, Subscription } from './ports.ts';
 
 /** @throws when AWS fails: the job comes back */
@@ -33,27 +34,39 @@ const createQueue = async (context: Context, session: SessionAddress): Promise<v
 
 /** Sets the time to live of a session's subscriptions anew, so that DynamoDB does not collect them while it lives. */
 const refresh = async (context: Context, session: SessionAddress): Promise<void> => {
+  // Of a session that has ended everything may have been cleaned up, and nobody would come again.
+  if (!isAlive(await context.sessions.read(session.clientId), session.generation)) return;
   for (const topicFilter of await context.filters.list(session)) {
     await context.filters.put(session, topicFilter);
     await context.subscriptions.change(topicFilter, session.clientId, {
       name: 'keep',
-      if: [
-        ['=', 'generation', session.generation],
-        ['=', 'active', true],
-      ],
+      if: [['=', 'active', true]], // else the trace of an UNSUBSCRIBE stays for weeks
     });
   }
-  await context.sessions.change(session.clientId, refreshed(session.generation, context.clock.now()));
 };
 
-/** Removes what dead sessions of this client have left behind, and last of all the record that says so. */
+/**
+ * Removes what dead sessions of this client have left behind, and last of all the record that says so. Not before everyone
+ * who knew them alive has stopped: what is written later would stay for ever.
+ */
 const cleanUp = async (context: Context, clientId: ClientId): Promise<void> => {
   const session = await context.sessions.read(clientId);
   if (!session) return;
-  const dead = deadGenerations(session);
-  for (const generation of dead) await removeAll(context, { clientId, generation });
-  if (session.status === 'ended') await context.sessions.remove(clientId, asRead(session));
-  else if (dead.length > 0) await context.sessions.change(clientId, predecessorsGone(session));
+  const dead = deadSessions(session);
+  const wait = (each: DeadSession) => each.endedAt + stillAtWork(context) - context.clock.now();
+  const remain = dead.filter((each) => wait(each) > 0);
+  const due = dead.filter((each) => wait(each) <= 0);
+  if (remain.length > 0) await cleanUpLater(context, clientId);
+  for (const { generation } of due) await removeAll(context, { clientId, generation });
+  if (session.status === 'ended' && remain.length === 0) await context.sessions.remove(clientId, asRead(session));
+  else if (due.length > 0)
+    await context.sessions.change(
+      clientId,
+      predecessorsGone(
+        session,
+        remain.filter(({ generation }) => generation !== session.generation),
+      ),
+    );
 };
 
 const removeAll = async (context: Context, session: SessionAddress): Promise<void> => {
@@ -69,8 +82,5 @@ const removeAll = async (context: Context, session: SessionAddress): Promise<voi
 /** The client's new session may subscribe to the same filter while the old one is cleaned up. */
 const ofGeneration = (generation: Generation): readonly Condition<Subscription>[] => [['=', 'generation', generation]];
 
-const asRead = (session: Session): readonly Condition<Session>[] => [
-  ['=', 'generation', session.generation],
-  ['=', 'status', session.status],
-  ['=', 'predecessors', session.predecessors],
-];
+/** Nobody has begun anew: what has ended stays as it is until its client comes back. */
+const asRead = ({ epoch }: Session): readonly Condition<Session>[] => [['=', 'epoch', epoch]];

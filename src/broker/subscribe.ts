@@ -11,11 +11,19 @@ import { shapeOf } from '../mqtt/filter-shape.ts';
 import type { Subscribe, Unsubscribe } from '../mqtt/packets.ts';
 import { topicFilterProblem } from '../mqtt/topic.ts';
 import type { Change } from '../session/change.ts';
-import type { SessionEpoch } from '../session/session.ts';
+import { isAlive, type SessionEpoch } from '../session/session.ts';
 import { storesMessages } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { inParallel, together, WIDTH } from './in-parallel.ts';
+import { NotConnected } from './not-connected.ts';
 import type { Subscription } from './ports.ts';
+
+/** What the session has subscribed. @throws NotConnected where it has ended: nobody would clean up what is written for it. */
+const filtersOf = async (context: Context, session: SessionEpoch): Promise<readonly string[]> => {
+  const [current, filters] = await together([context.sessions.read(session.clientId), context.filters.list(session)]);
+  if (!isAlive(current, session.generation)) throw new NotConnected();
+  return filters;
+};
 
 type ReturnCode = 0 | 1 | 0x80;
 
@@ -25,7 +33,7 @@ export async function subscribe(
   session: SessionEpoch,
   packet: Subscribe,
 ): Promise<readonly ReturnCode[]> {
-  const held = new Set(await context.filters.list(session));
+  const held = new Set(await filtersOf(context, session));
   const decisions = packet.subscriptions.map(({ topicFilter, qos }) => {
     const problem = topicFilterProblem(topicFilter, context.settings) ?? tooMany(context, held, topicFilter);
     if (problem) context.log('subscribe-refused', { clientId: session.clientId, reason: problem });
@@ -70,7 +78,7 @@ const write = async (context: Context, session: SessionEpoch, topicFilter: strin
 
 export async function unsubscribe(context: Context, session: SessionEpoch, packet: Unsubscribe): Promise<void> {
   // A filter that is not subscribed needs no writes, and one that could not be subscribed cannot be a key.
-  const held = new Set(await context.filters.list(session));
+  const held = new Set(await filtersOf(context, session));
   const filters = [...new Set(packet.topicFilters)].filter((topicFilter) => held.has(topicFilter));
   await inParallel(filters, WIDTH, async (topicFilter) => {
     const gone = await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, 0, false));

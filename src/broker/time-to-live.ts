@@ -8,8 +8,8 @@ const DAY = 24 * HOUR;
 
 /** Everything a session owns, longer than the longest session expiry (14 days) even just before it is refreshed. */
 export const SESSION_TIME_TO_LIVE = 40 * DAY;
-/** A CONNECT that finds the last refresh this long ago has it done again. */
-export const SESSION_REFRESH = 20 * DAY;
+/** A CONNECT that finds the last refresh this long ago has it done again. Three of them fit in, should one be lost. */
+export const SESSION_REFRESH = 13 * DAY;
 /** A connection, open or closed: longer than the 2 hours that API Gateway lets it live. */
 export const CONNECTION_TIME_TO_LIVE = 3 * HOUR;
 /** A part of a packet (wire §4). */

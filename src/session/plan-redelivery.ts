@@ -18,13 +18,17 @@ export interface Found<R> {
   readonly posted: ReadonlySet<number>;
   /** Stored messages that may still be sent in this second. */
   readonly budget: number;
-  /** Messages that may be in flight at once. */
-  readonly window: number;
+  /** Messages that may still be sent on this connection. */
+  readonly windowLeft: number;
+  /** What was sent on this connection before this time and is not acknowledged is sent again, ms. */
+  readonly sentBefore: number;
 }
 
 export interface RedeliveryPlan<R> {
-  /** In flight from an earlier epoch, or from a worker that died under this number: to be sent again. */
+  /** In flight from an earlier epoch, from a worker that died under this number, or for too long: to be sent again. */
   readonly resend: readonly InFlight[];
+  /** How many of them, with what is fresh, take room in the window: those that were not sent on this connection before. */
+  readonly used: number;
   /** There is more to send again than that. */
   readonly leftOver: boolean;
   /** Some of it was put in flight under this number: no other tick will look for it. */
@@ -44,21 +48,24 @@ export function planRedelivery<R extends Message & { readonly liveEpoch: number 
   received,
   posted,
   budget,
-  window,
+  windowLeft,
+  sentBefore,
 }: Found<R>): RedeliveryPlan<R> | 'newer epoch' {
   if (inFlight.some(({ epoch }) => epoch > tick.epoch)) return 'newer epoch';
-  const older = inFlight.filter(({ epoch }) => epoch < tick.epoch);
+  const isOlder = ({ epoch }: InFlight) => epoch < tick.epoch;
   // A worker before this one has put them in flight under this number, within the rate: they are not weighed again.
-  const own = inFlight.filter(
-    (record) => record.epoch === tick.epoch && record.tick === tick.number && !posted.has(record.packetId),
-  );
-  const due = [...own, ...older];
-  const resend = onePush(due, Math.max(own.length, budget));
+  const isOwn = (record: InFlight) => !isOlder(record) && record.tick === tick.number && !posted.has(record.packetId);
+  // Put in flight and never posted, or posted and lost, or just not acknowledged. They have their room in the window.
+  const isLate = (record: InFlight) => !isOlder(record) && !isOwn(record) && record.sentAt < sentBefore;
+  const own = inFlight.filter(isOwn);
+  const due = [...own, ...inFlight.filter(isLate), ...inFlight.filter(isOlder)];
+  const resend = firstOf(due, Math.max(own.length, budget), windowLeft, isOlder);
   const leftOver = resend.length < due.length;
+  const resent = resend.filter(isOlder).length;
 
   const ids = new Set(inFlight.map(({ id }) => id));
   const candidates = received.filter(({ id }) => !ids.has(id));
-  const room = leftOver ? 0 : Math.max(0, window - inFlight.length);
+  const room = leftOver ? 0 : windowLeft - resent;
   // What came while the client was connected on this epoch is not throttled.
   let stored = resend.length;
   const beyond = candidates.findIndex((message, index) => {
@@ -69,6 +76,7 @@ export function planRedelivery<R extends Message & { readonly liveEpoch: number 
   const fresh = onePush(allowed, allowed.length);
   return {
     resend,
+    used: resent + fresh.length,
     leftOver,
     ownLeftOver: resend.length < own.length,
     inFlightAlready: received.filter(({ id }) => ids.has(id)),
@@ -76,3 +84,15 @@ export function planRedelivery<R extends Message & { readonly liveEpoch: number 
     giveBack: candidates.slice(fresh.length),
   };
 }
+
+/** As many of `due` as one push, the rate (`most`) and the window allow. */
+const firstOf = (
+  due: readonly InFlight[],
+  most: number,
+  windowLeft: number,
+  takesRoom: (record: InFlight) => boolean,
+): readonly InFlight[] => {
+  let room = windowLeft;
+  const beyond = due.findIndex((record) => takesRoom(record) && room-- <= 0);
+  return onePush(beyond < 0 ? due : due.slice(0, beyond), most);
+};

@@ -22,11 +22,11 @@ export interface Session {
   readonly connectionId: ConnectionId;
   /** CONNECT had cleanSession 0. */
   readonly persistent: boolean;
-  /** When the session expires; 0 while it is online. */
+  /** When the session expires; 0 while it is online. Once it has ended: when that was. */
   readonly expiresAt: number;
   /** Sequence number of the last QoS 1 message that was given one. */
   readonly sequence: number;
-  /** So many messages more may be sent before somebody has to look whether the in-flight window is full. */
+  /** So many messages more may be sent on this connection before its in-flight window is full. Never more than is true. */
   readonly windowLeft: number;
   /** Messages counted for the queue and not yet counted as deleted from it. Never less than the queue holds. */
   readonly backlog: number;
@@ -38,15 +38,17 @@ export interface Session {
   readonly leaseUntil: number;
   /** Since when nobody counted, connected, or took over a tick: what the healing of a leaked backlog waits for. */
   readonly quietSince: number;
+  /** Since when ticks have seen the window full, and not of messages; 0: it has changed since, or is not. */
+  readonly leakSeenAt: number;
   /** Before this, no stored message may be posted: keeps the rate across ticks and epochs. */
   readonly postAllowedAt: number;
   /** A filter with QoS 1 was subscribed: messages may have to be stored. */
   readonly storesMessages: boolean;
   /** The session's queue has been created. */
   readonly queueReady: boolean;
-  /** Earlier sessions of this client that still have to be cleaned up, separated by spaces. */
+  /** Earlier sessions of this client that still have to be cleaned up (`deadSessions`). */
   readonly predecessors: string;
-  /** When the time to live of the session's subscriptions was last set. */
+  /** When the job that sets the time to live of the session's subscriptions anew was last sent. */
   readonly refreshedAt: number;
 }
 
@@ -78,6 +80,8 @@ export interface InFlight extends Message {
   readonly epoch: number;
   /** The tick that sends it on that epoch; 0: a publisher does, directly. */
   readonly tick: number;
+  /** When whoever sends it was about to. */
+  readonly sentAt: number;
 }
 
 /** Packet ids roll through 1 … 65,535 with the sequence [MQTT-2.3.1-1]. */
@@ -94,8 +98,24 @@ export const isAlive = (session: Session | undefined, generation: Generation): s
 export const isExpired = (session: Session, now: number): boolean =>
   session.status === 'offline' && session.expiresAt <= now;
 
-/** Generations of this client that are dead and not yet cleaned up. */
-export const deadGenerations = (session: Session): readonly Generation[] => {
-  const predecessors = session.predecessors.split(' ').filter((each) => each !== '') as Generation[];
-  return session.status === 'ended' ? [...predecessors, session.generation] : predecessors;
-};
+/** A session that has ended and is not yet cleaned up. */
+export interface DeadSession {
+  readonly generation: Generation;
+  readonly endedAt: number;
+}
+
+/** The dead sessions of this client: its predecessors, and itself. */
+export const deadSessions = ({ predecessors, status, generation, expiresAt }: Session): readonly DeadSession[] => [
+  ...predecessors
+    .split(' ')
+    .filter((each) => each !== '')
+    .map((each) => {
+      const [dead = '', endedAt] = each.split('@');
+      return { generation: dead as Generation, endedAt: Number(endedAt) };
+    }),
+  ...(status === 'ended' ? [{ generation, endedAt: expiresAt }] : []),
+];
+
+/** As `predecessors` holds them. */
+export const writeDead = (dead: readonly DeadSession[]): string =>
+  dead.map(({ generation, endedAt }) => `${generation}@${endedAt}`).join(' ');

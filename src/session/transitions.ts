@@ -3,12 +3,14 @@
  *
  * Rules of this file:
  * - Pure: time is an argument. No promises.
- * - Every change of an existing session names the generation it means: a step of an ended session does nothing.
- * - A condition stands here only if leaving it out breaks a promise; the comment beside it says which.
+ * - Every change of an existing session names the epoch it means, or the generation where any epoch will do. Epochs of one client
+ *   rise even across its sessions, so an epoch names the session as well.
+ * - A condition stands here only if leaving it out breaks a promise; the comment beside it says which. The simulation leaves out
+ *   each in turn (test/simulation/mutants.ts).
  */
 import type { Change } from './change.ts';
 import { type ConnectionId, type Generation, NO_CONNECTION } from './ids.ts';
-import { deadGenerations, type Session } from './session.ts';
+import { type DeadSession, deadSessions, type Session, writeDead } from './session.ts';
 
 type SessionChange = Change<Session>;
 
@@ -39,15 +41,9 @@ export interface NewSession {
  * subscriptions, so it may be online and direct at once.
  */
 export const begin = (created: NewSession, former: Session | undefined, now: number): SessionChange => ({
-  // as it was read: of two clients with one id, one wins and the other decides again
+  // of two clients with one id, one wins and the other decides again
   name: 'begin',
-  if: former
-    ? [
-        ['=', 'generation', former.generation],
-        ['=', 'epoch', former.epoch],
-        ['=', 'status', former.status],
-      ]
-    : [['absent']],
+  if: former ? [['=', 'epoch', former.epoch]] : [['absent']],
   set: {
     ...created,
     epoch: Math.max(now, (former?.epoch ?? 0) + 1),
@@ -61,19 +57,32 @@ export const begin = (created: NewSession, former: Session | undefined, now: num
     tickDueAt: now,
     leaseUntil: 0,
     quietSince: now,
+    leakSeenAt: 0,
     postAllowedAt: 0,
     storesMessages: false,
     queueReady: false,
-    predecessors: former ? deadGenerations({ ...former, status: 'ended' }).join(' ') : '',
+    predecessors: former ? writeDead(deadSessions({ ...former, ...endedAt(former, now) })) : '',
     refreshedAt: now,
   },
 });
 
-/** The session goes on with a new connection. Queued, so that nothing overtakes what is stored. */
-export const resume = (session: Session, connectionId: ConnectionId, now: number): SessionChange => ({
+/** A session that ended before keeps the time of that. */
+const endedAt = (session: Session, now: number) =>
+  session.status === 'ended' ? {} : ({ status: 'ended', expiresAt: now } as const);
+
+/**
+ * The session goes on with a new connection, on which nothing has been sent yet: all of the in-flight `window` is free. Queued,
+ * so that nothing overtakes what is stored.
+ */
+export const resume = (
+  session: Session,
+  connectionId: ConnectionId,
+  window: number,
+  refreshedAt: number,
+  now: number,
+): SessionChange => ({
   name: 'resume',
   if: [
-    ['=', 'generation', session.generation],
     ['=', 'epoch', session.epoch], // else two connections share one epoch
     ['=', 'status', session.status], // else a session that a reader found expired comes back
   ],
@@ -82,83 +91,63 @@ export const resume = (session: Session, connectionId: ConnectionId, now: number
     mode: 'queued',
     connectionId,
     expiresAt: 0,
+    windowLeft: window,
     tick: 1,
     tickDueAt: now,
     leaseUntil: 0,
     quietSince: now,
+    leakSeenAt: 0,
+    refreshedAt,
   },
   add: { epoch: 1 },
 });
 
-/** The time to live of everything the session owns is being set anew. */
-export const refreshed = (generation: Generation, now: number): SessionChange => ({
-  name: 'refreshed',
-  if: [
-    ['=', 'generation', generation],
-    ['<>', 'status', 'ended'],
-  ],
-  set: { refreshedAt: now },
-});
-
 // ── The end of a connection, and of a session ──────────────────────────────────────────────────────────────────────
 
-const connectedOn = (generation: Generation, epoch: number) =>
+const connected = [
+  'any',
   [
-    ['=', 'generation', generation],
-    ['=', 'epoch', epoch], // the loser of a takeover, or a late $disconnect, must not touch the winner
-    [
-      'any',
-      [
-        ['=', 'status', 'online'],
-        ['=', 'status', 'connecting'],
-      ],
-    ], // else a doubled $disconnect prolongs the session
-  ] as const;
+    ['=', 'status', 'online'],
+    ['=', 'status', 'connecting'],
+  ],
+] as const;
 
 /** The connection of `epoch` is gone; the persistent session waits for the next one. */
-export const goOffline = (generation: Generation, epoch: number, expiresAt: number): SessionChange => ({
+export const goOffline = (epoch: number, expiresAt: number): SessionChange => ({
   name: 'goOffline',
-  if: connectedOn(generation, epoch),
+  if: [
+    ['=', 'epoch', epoch], // the loser of a takeover, or a late $disconnect, must not touch the winner
+    connected, // else a doubled $disconnect prolongs the session, or brings an ended one back
+  ],
   set: { status: 'offline', mode: 'queued', connectionId: NO_CONNECTION, expiresAt },
 });
 
 /** The connection of `epoch` is gone, and with it a session that is not persistent [MQTT-3.1.2-6]. */
-export const endWithConnection = (generation: Generation, epoch: number): SessionChange => ({
+export const endWithConnection = (epoch: number, now: number): SessionChange => ({
   name: 'endWithConnection',
-  if: connectedOn(generation, epoch),
-  set: { status: 'ended', mode: 'queued', connectionId: NO_CONNECTION },
+  if: [['=', 'epoch', epoch]], // else a late $disconnect ends the client's next session
+  set: { status: 'ended', mode: 'queued', connectionId: NO_CONNECTION, expiresAt: now },
 });
 
 /** The session ends, as it was read. It is dead from here on; cleaning up may come later. */
-export const end = (session: Session): SessionChange => ({
+export const end = (session: Session, now: number): SessionChange => ({
   name: 'end',
-  if: [
-    ['=', 'generation', session.generation],
-    ['=', 'epoch', session.epoch], // a client that came back meanwhile keeps its session
-    ['=', 'status', session.status],
-    ['=', 'expiresAt', session.expiresAt],
-  ],
-  set: { status: 'ended', mode: 'queued', connectionId: NO_CONNECTION },
+  if: [['=', 'epoch', session.epoch]], // a client that came back meanwhile keeps its session
+  set: { status: 'ended', mode: 'queued', connectionId: NO_CONNECTION, expiresAt: now },
 });
 
-/** The sessions before this one are cleaned up. */
-export const predecessorsGone = (session: Session): SessionChange => ({
+/** The sessions before this one are cleaned up, but for those that `remain`. */
+export const predecessorsGone = (session: Session, remain: readonly DeadSession[]): SessionChange => ({
   name: 'predecessorsGone',
-  if: [
-    ['=', 'generation', session.generation],
-    ['=', 'predecessors', session.predecessors], // else one that was added meanwhile is forgotten
-  ],
-  set: { predecessors: '' },
+  if: [['=', 'predecessors', session.predecessors]], // else one that was added meanwhile is forgotten
+  set: { predecessors: writeDead(remain) },
 });
 
 // ── What the session owns ──────────────────────────────────────────────────────────────────────────────────────────
 
 export const storesMessages = (generation: Generation): SessionChange => ({
   name: 'storesMessages',
-  if: [
-    ['=', 'generation', generation],
-    ['=', 'storesMessages', false],
-  ],
+  if: [['=', 'generation', generation]],
   set: { storesMessages: true },
 });
 
@@ -170,18 +159,16 @@ export const queueCreated = (generation: Generation): SessionChange => ({
 
 // ── A publisher ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/**
- * `count` sequence numbers for messages that the publisher itself sends on the session's connection.
- * Fails as well while the in-flight window may be full: `widen` looks.
- */
+/** `count` sequence numbers for messages that the publisher itself sends on the session's connection. */
 export const allocate = (generation: Generation, count: number, liveTraffic: LiveTraffic): SessionChange => ({
   name: 'allocate',
   if: [
     ['=', 'generation', generation],
     ['=', 'status', 'online'],
     ...(liveTraffic === 'ordered' ? [['=', 'mode', 'direct'] as const] : []), // else it overtakes what is stored
-    ['>=', 'windowLeft', count],
+    ['>=', 'windowLeft', count], // else more is in flight than the window allows
   ],
+  set: { leakSeenAt: 0 },
   add: { sequence: count, windowLeft: -count },
 });
 
@@ -194,22 +181,19 @@ export type LiveTraffic = 'ordered' | 'interleaved';
 export const unallocate = (session: Session, count: number, inFlight: number): SessionChange => ({
   name: 'unallocate',
   if: [
-    ['=', 'generation', session.generation],
-    ['=', 'epoch', session.epoch],
+    ['=', 'epoch', session.epoch], // else the next connection's window gets too wide
     ['=', 'sequence', session.sequence], // else they are no longer the last
   ],
   set: { sequence: session.sequence - count },
   add: { windowLeft: inFlight },
 });
 
-/** `free` more messages may be sent, counted after `session` was read. */
-export const widen = (session: Session, free: number): SessionChange => ({
-  name: 'widen',
-  if: [
-    ['=', 'generation', session.generation],
-    ['=', 'sequence', session.sequence], // what was allocated since was not counted
-  ],
-  set: { windowLeft: free },
+/** `count` messages that were sent on the connection of `epoch` are no longer in flight on it. */
+export const credit = (epoch: number, count: number): SessionChange => ({
+  name: 'credit',
+  if: [['=', 'epoch', epoch]], // else the next connection's window gets too wide
+  set: { leakSeenAt: 0 },
+  add: { windowLeft: count },
 });
 
 /**
@@ -219,10 +203,9 @@ export const widen = (session: Session, free: number): SessionChange => ({
 export const park = (session: Session, now: number): SessionChange => ({
   name: 'park',
   if: [
-    ['=', 'generation', session.generation],
-    ['=', 'epoch', session.epoch], // else a tick of an epoch that has one already
-    ['=', 'status', 'online'],
-    ['=', 'mode', 'direct'], // else it breeds a second tick
+    ['=', 'epoch', session.epoch], // else the tick that becomes due was never sent
+    ['=', 'tick', session.tick], // else, sent twice, it makes a tick due again that is done
+    ['=', 'mode', 'direct'], // else it breeds a second tick. Who is direct is online
   ],
   set: { mode: 'queued', tick: session.tick + 1, tickDueAt: now, leaseUntil: 0, quietSince: now },
 });
@@ -244,7 +227,6 @@ export const count = (
   name: 'count',
   if: [
     ['=', 'generation', generation],
-    ['<>', 'status', 'ended'],
     [
       'any',
       [
@@ -263,10 +245,8 @@ export const count = (
 export const nudge = (session: Session, now: number): SessionChange => ({
   name: 'nudge',
   if: [
-    ['=', 'generation', session.generation],
-    ['=', 'epoch', session.epoch],
-    ['=', 'tick', session.tick],
-    ['=', 'tickDueAt', session.tickDueAt],
+    ['=', 'epoch', session.epoch], // else it sends the next connection's first tick before its CONNACK
+    ['=', 'tickDueAt', session.tickDueAt], // else every publisher sends one
   ],
   set: { tickDueAt: now },
 });
@@ -278,73 +258,58 @@ export interface Tick {
   readonly generation: Generation;
   readonly epoch: number;
   readonly number: number;
+  /** Set where it was sent ahead of `park`: until then the write may still come. */
+  readonly parkedBy?: number;
 }
-
-const ofTick = (tick: Tick) =>
-  [
-    ['=', 'generation', tick.generation],
-    ['=', 'epoch', tick.epoch],
-    ['=', 'tick', tick.number],
-  ] as const;
 
 /**
  * A worker takes the tick: from here to the end of the lease nobody else works on it. That a tick exists proves that the
  * CONNACK was accepted, so a connecting session is online with its first one.
+ * @param former the lease as it was read: 0, or one that has run out. What its worker received may still be hidden, so
+ *   `quietSince` starts anew.
  */
-export const claim = (tick: Tick, leaseUntil: number, now: number): SessionChange => ({
+export const claim = (tick: Tick, former: number, leaseUntil: number, now: number): SessionChange => ({
   name: 'claim',
   if: [
-    ...ofTick(tick),
-    [
-      'any',
-      [
-        ['=', 'status', 'online'],
-        ['=', 'status', 'connecting'],
-      ],
-    ],
-    ['=', 'mode', 'queued'],
-    ['=', 'leaseUntil', 0],
+    ['=', 'epoch', tick.epoch], // else an old connection's tick works on the new one
+    ['=', 'tick', tick.number], // else a doubled tick does its work again
+    connected, // else a session that is offline seems to be online
+    ['=', 'mode', 'queued'], // else a doubled tick sends again what was sent
+    ['=', 'leaseUntil', former], // else two workers send the same
     ['<=', 'postAllowedAt', now], // else a quick reconnect gets more than the rate
   ],
-  set: { leaseUntil, status: 'online' },
-});
-
-/** The same, from a worker that died. `quietSince` starts anew: what it received may still be hidden. */
-export const takeOver = (tick: Tick, leaseUntil: number, now: number): SessionChange => ({
-  name: 'takeOver',
-  if: [
-    ...ofTick(tick),
-    ['=', 'status', 'online'],
-    ['=', 'mode', 'queued'],
-    ['>', 'leaseUntil', 0],
-    ['<', 'leaseUntil', now], // else two workers send the same
-    ['<=', 'postAllowedAt', now],
-  ],
-  set: { leaseUntil, quietSince: now },
+  set: { leaseUntil, status: 'online', ...(former > 0 && { quietSince: now }) },
 });
 
 /**
- * `count` sequence numbers for what this tick posts, of which `fresh` are new in flight. No other post of stored messages
- * until `postAllowedAt`, should this worker die before it can say when it posted.
+ * `count` sequence numbers for what this tick posts, of which `used` take room in the window: what was sent on this connection
+ * before has it already. No other post of stored messages until `postAllowedAt`, should this worker die before it can say
+ * when it posted.
  */
-export const allocateForTick = (tick: Tick, count: number, fresh: number, postAllowedAt: number): SessionChange => ({
+export const allocateForTick = (tick: Tick, count: number, used: number, postAllowedAt: number): SessionChange => ({
   name: 'allocateForTick',
-  if: ofTick(tick), // else a replaced connection's numbers tear a hole into the new one's
-  set: { postAllowedAt },
-  add: { sequence: count, windowLeft: -fresh },
+  if: [
+    ['=', 'epoch', tick.epoch], // else a replaced connection's numbers tear a hole into the new one's
+    ['>=', 'windowLeft', used], // else more is in flight than the window allows
+  ],
+  set: { postAllowedAt, leakSeenAt: 0 },
+  add: { sequence: count, windowLeft: -used },
 });
 
 /** The whole backlog is what this tick deleted: nothing waits any more. */
 export const turnDirect = (tick: Tick, deleted: number, postAllowedAt: number): SessionChange => ({
   name: 'turnDirect',
-  if: [...ofTick(tick), ['=', 'backlog', deleted]], // else what is on its way to the queue is overtaken
+  if: [
+    ['=', 'epoch', tick.epoch], // else what is in flight from older epochs is overtaken
+    ['=', 'backlog', deleted], // else what is on its way to the queue is overtaken
+  ],
   set: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0, postAllowedAt },
 });
 
 /** The backlog counts messages that never reached the queue (their publisher died): forget it. */
-export const heal = (tick: Tick, quietSince: number): SessionChange => ({
+export const heal = (quietSince: number): SessionChange => ({
   name: 'heal',
-  if: [...ofTick(tick), ['=', 'quietSince', quietSince]], // else a publisher counted meanwhile and is about to send
+  if: [['=', 'quietSince', quietSince]], // else a publisher counted, or a client connected, meanwhile
   set: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0 },
 });
 
@@ -357,32 +322,30 @@ export interface TickResult {
   readonly deleted: number;
   readonly deletedBytes: number;
   readonly postAllowedAt: number;
-  readonly nextDueAt: number;
+  readonly dueAt: number;
+  readonly leakSeenAt: number;
   /** Set where received messages were not deleted: they stay hidden for a while, and healing has to wait for them. */
   readonly quietSince?: number;
 }
 
-export const nextTick = (tick: Tick, result: TickResult): SessionChange => ({
-  name: 'nextTick',
-  if: [...ofTick(tick), ['=', 'mode', 'queued']], // else it counts down once more what `turnDirect` has forgotten
+/**
+ * The worker that has claimed `tick` is done with it; what it deleted is counted down.
+ * @param leaseUntil of its claim
+ * @param due the tick that is due now: the next one, or this one again. The caller has sent it.
+ */
+export const endTick = (tick: Tick, leaseUntil: number, due: number, result: TickResult): SessionChange => ({
+  name: 'endTick',
+  if: [
+    ['=', 'epoch', tick.epoch], // else the next connection loses its first tick
+    ['=', 'leaseUntil', leaseUntil], // else, sent twice, it counts down twice, or what `turnDirect` has forgotten
+  ],
   set: {
-    tick: tick.number + 1,
-    tickDueAt: result.nextDueAt,
+    tick: due,
+    tickDueAt: result.dueAt,
     leaseUntil: 0,
     postAllowedAt: result.postAllowedAt,
+    leakSeenAt: result.leakSeenAt,
     ...(result.quietSince === undefined ? {} : { quietSince: result.quietSince }),
   },
   add: { backlog: -result.deleted, backlogBytes: -result.deletedBytes },
-});
-
-/** The worker whose lease this is gives the tick back, to be done again under its number. What it deleted is counted down. */
-export const giveBack = (
-  tick: Tick,
-  leaseUntil: number,
-  { deleted, deletedBytes, postAllowedAt, nextDueAt }: TickResult,
-): SessionChange => ({
-  name: 'giveBack',
-  if: [...ofTick(tick), ['=', 'leaseUntil', leaseUntil]], // else it counts down twice
-  set: { leaseUntil: 0, tickDueAt: nextDueAt, postAllowedAt },
-  add: { backlog: -deleted, backlogBytes: -deletedBytes },
 });

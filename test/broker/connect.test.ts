@@ -110,6 +110,7 @@ describe('a CONNECT that is not one', () => {
     world.advance(2_000);
     await world.runJobs();
     expect(client.isOpen()).toBe(false);
+    await world.cleanUp();
     expect(world.stores.sessions.all()).toEqual([]);
   });
 });
@@ -187,7 +188,7 @@ describe('[MQTT-3.1.4-3] clean session', () => {
     const { packets } = await client.send({ ...connectPacket('client'), clean: true });
     expect(packets).toMatchObject([{ cmd: 'connack', returnCode: 0, sessionPresent: false }]);
     await client.drop();
-    await world.runJobs();
+    await world.cleanUp();
     expect(world.stores.sessions.all()).toEqual([]);
   });
 
@@ -202,7 +203,7 @@ describe('[MQTT-3.1.4-3] clean session', () => {
       const after = await world.stores.sessions.read('client' as ClientId);
       expect(after?.generation === before?.generation).toBe(resumed);
       await client.drop();
-      await world.runJobs();
+      await world.cleanUp();
       expect((await world.connect('client', { clean: false })).sessionPresent).toBe(true);
     },
   );

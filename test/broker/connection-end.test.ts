@@ -60,7 +60,7 @@ describe('DISCONNECT', () => {
     await (await world.connect('publisher')).send(publishPacket('a', 'unacknowledged'));
     await client.send(disconnect);
     expect((await sessionOf(world))?.status).toBe('ended');
-    await world.runJobs();
+    await world.cleanUp();
     expect(await sessionOf(world)).toBeUndefined();
     expect(world.stores.subscriptions.all()).toEqual([]);
     expect(world.stores.filters.all()).toEqual([]);
@@ -129,8 +129,8 @@ describe('$disconnect', () => {
       }
       expect(await sessionOf(world)).toEqual(before);
       expect(world.logged('session-ended')).toMatchObject([{ clientId: 'clean', cause: 'connection-lost' }]);
-      await world.runJobs();
-      expect(world.stores.sessions.all()).toHaveLength(1);
+      await world.cleanUp();
+      expect(world.stores.sessions.all()).toEqual([before]);
     },
   );
 

@@ -244,6 +244,9 @@ describe.each(failures)('%s at any call', (failure) => {
       await publish(world, ...texts(3));
       await world.runJobs();
       await (await world.connect('subscriber')).send(disconnect);
+      const ofSubscriber = world.jobs.filter(({ body }) => 'clientId' in body && body.clientId === 'subscriber');
+      world.jobs.splice(0, Infinity, ...ofSubscriber.slice(0, 1)); // no other makes good what this one leaves undone
+      world.advance(30_000);
       const struck = await world.failingJob(call, failure);
       await workOffJobs(world);
       expect({ call, left: leftOvers(world) }).toEqual({ call, left: [0, 0, 0, 0] });

@@ -137,7 +137,7 @@ describe('a persistent session', () => {
     const { world, publish } = await offlineSubscriber();
     await publish('stored');
     await (await world.connect('subscriber', { clean: true })).drop();
-    await world.runJobs();
+    await world.cleanUp();
     expect(world.stores.subscriptions.all()).toEqual([]);
     expect(world.stores.filters.all()).toEqual([]);
     expect(world.stores.inFlight.all()).toEqual([]);
@@ -164,7 +164,7 @@ describe('a persistent session', () => {
     const { world, publish } = await offlineSubscriber({ sessionExpirySeconds: 60 });
     world.advance(60_000);
     await publish('too late');
-    await world.runJobs();
+    await world.cleanUp();
     expect(world.stores.queues.all().size).toBe(0);
     expect(world.stores.subscriptions.all()).toEqual([]);
     expect(world.logged('session-ended')).toMatchObject([{ cause: 'expired' }]);

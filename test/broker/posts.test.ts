@@ -67,7 +67,7 @@ describe('a post of QoS 1 messages', () => {
     await publish('one');
     expect((await sessionOf(world))?.status).toBe('ended');
     await publish('two');
-    await world.runJobs();
+    await world.cleanUp();
     expect(world.stores.queues.all().size).toBe(0);
     expect(world.stores.subscriptions.all()).toEqual([]);
     expect(world.stores.inFlight.all()).toEqual([]);
@@ -109,7 +109,7 @@ describe('a post of QoS 1 messages', () => {
     answers(client.connectionId, 'unclear');
     await publish('one');
     expect(client.isOpen()).toBe(false);
-    await world.runJobs();
+    await world.cleanUp();
     expect(await sessionOf(world)).toBeUndefined();
   });
 

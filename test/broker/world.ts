@@ -6,6 +6,7 @@ import { generate, parser } from 'mqtt-packet';
 import type { Context, Settings } from '../../src/broker/context.ts';
 import { handleDisconnect } from '../../src/broker/handle-disconnect.ts';
 import { handleFrame } from '../../src/broker/handle-frame.ts';
+import { stillAtWork } from '../../src/broker/lose-connection.ts';
 import type { Gateway, Job, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
 import { redeliver } from '../../src/broker/redeliver.ts';
 import { runJob } from '../../src/broker/run-job.ts';
@@ -115,6 +116,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
     lines,
     ticks,
     jobs,
+    session: (clientId: string) => stores.sessions.read(clientId as ClientId),
     /** Lines of one event. */
     logged: (event: string) => lines.filter((line) => line.event === event),
     advance: (milliseconds: number) => {
@@ -123,6 +125,11 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
     /** Works off every job that is due. */
     runJobs: async () => {
       for (let job = takeDue(jobs); job; job = takeDue(jobs)) await runJob(context, job);
+    },
+    /** Lets the time pass until what has just ended may be cleaned up, and works off the jobs. */
+    cleanUp: async () => {
+      now += stillAtWork(context);
+      await world.runJobs();
     },
     /** Works off the ticks that are due. */
     runTicks: async () => {

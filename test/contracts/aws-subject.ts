@@ -1,11 +1,14 @@
-/** The ports on AWS, through the real SDK, on the embedded stand-ins. The queues' time passes only when a test says so. */
+/**
+ * The ports on AWS, through the real SDK, on the embedded stand-ins. The queues' time passes only when a test says so, or
+ * where a receive waits: then at once.
+ */
 
 import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { WebSocket } from 'ws';
 import { clientQueue, tables } from '../../lib/resources.ts';
-import { systemClock } from '../../local/clock.ts';
+import { type Clock, systemClock } from '../../local/clock.ts';
 import { openDynamoDb } from '../../local/dynamodb/dynamodb.ts';
 import { createFaults } from '../../local/faults.ts';
 import { createGateway } from '../../local/gateway/gateway.ts';
@@ -24,7 +27,16 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
   const endpoint = `http://127.0.0.1:${http.port}`;
   const faults = createFaults();
   let now = Date.UTC(2026, 0, 1);
-  const queueClock = { now: () => now, after: () => () => {} };
+  const queueClock: Clock = {
+    now: () => now,
+    after: (milliseconds, ring) => {
+      const turn = setImmediate(() => {
+        now += milliseconds;
+        ring();
+      });
+      return () => clearImmediate(turn);
+    },
+  };
 
   const dynamodb = await openDynamoDb({ clock: systemClock, faults, tables, sweepEveryMs: 3_600_000 });
   const sqs = openSqs({

@@ -18,7 +18,7 @@ export function storesContract(subject: () => Subject): void {
     };
 
     it('reads what was written, and nothing where nothing was', async () => {
-      const { clientId, session } = await create({ predecessors: 'a b', epoch: 1_767_225_600_000 });
+      const { clientId, session } = await create({ predecessors: 'a@1 b@2', epoch: 1_767_225_600_000 });
       expect(await ports().sessions.read(clientId)).toEqual(session);
       expect(await ports().sessions.read('nobody' as ClientId)).toBeUndefined();
     });

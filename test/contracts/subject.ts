@@ -49,6 +49,7 @@ export const sessionOf = (address: SessionAddress, changes: Partial<Session> = {
   tickDueAt: 0,
   leaseUntil: 0,
   quietSince: 0,
+  leakSeenAt: 0,
   postAllowedAt: 0,
   storesMessages: false,
   queueReady: false,
@@ -65,6 +66,7 @@ export const messageOf = (sequence: number, changes: Partial<InFlight> = {}): In
   sequence,
   epoch: 1,
   tick: 0,
+  sentAt: 0,
   ...changes,
 });
 

@@ -12,13 +12,16 @@ const message = (id: number, bytes = 1): Message => ({
   topic: 't',
   payload: new Uint8Array(bytes),
 });
+/** Sent a moment ago. */
 const flying = (id: number, epoch: number, tickNumber = 0, bytes = 1): InFlight => ({
   ...message(id, bytes),
   packetId: id,
   sequence: id,
   epoch,
   tick: tickNumber,
+  sentAt: 1_000,
 });
+const late = (record: InFlight): InFlight => ({ ...record, sentAt: 999 });
 const waiting = (id: number, liveEpoch = 0, bytes = 1): Waiting => ({ ...message(id, bytes), liveEpoch });
 const plan = (found: Partial<Found<Waiting>>) => {
   const result = planRedelivery<Waiting>({
@@ -27,22 +30,32 @@ const plan = (found: Partial<Found<Waiting>>) => {
     received: [],
     posted: new Set(),
     budget: 10,
-    window: 100,
+    windowLeft: 100,
+    sentBefore: 1_000,
     ...found,
   });
   if (result === 'newer epoch') return result;
   const ids = (messages: readonly Message[]) => messages.map(({ id }) => Number(id.slice(1)));
-  const { leftOver, ownLeftOver } = result;
+  const { used, leftOver, ownLeftOver } = result;
   return {
     resend: ids(result.resend),
     fresh: ids(result.fresh),
     inFlightAlready: ids(result.inFlightAlready),
     giveBack: ids(result.giveBack),
+    used,
     leftOver,
     ownLeftOver,
   };
 };
-const nothing = { resend: [], fresh: [], inFlightAlready: [], giveBack: [], leftOver: false, ownLeftOver: false };
+const nothing = {
+  resend: [],
+  fresh: [],
+  inFlightAlready: [],
+  giveBack: [],
+  used: 0,
+  leftOver: false,
+  ownLeftOver: false,
+};
 const LARGE = 64 * 1_024;
 
 describe('a round of redelivery', () => {
@@ -52,7 +65,7 @@ describe('a round of redelivery', () => {
     [
       'sends again what is in flight from older epochs, and then what waits',
       { inFlight: [flying(1, 4), flying(2, 4)], received: [waiting(3)] },
-      { ...nothing, resend: [1, 2], fresh: [3] },
+      { ...nothing, resend: [1, 2], fresh: [3], used: 3 },
     ],
     [
       'leaves alone what a publisher, or another tick, has sent on this epoch',
@@ -62,33 +75,63 @@ describe('a round of redelivery', () => {
     [
       'sends again what a worker that died has put in flight under this number',
       { inFlight: [flying(1, 5, 3)], received: [waiting(1), waiting(2)] },
-      { ...nothing, resend: [1], inFlightAlready: [1], fresh: [2] },
+      { ...nothing, resend: [1], inFlightAlready: [1], fresh: [2], used: 1 },
     ],
     ['does not send twice what it has posted itself', { inFlight: [flying(1, 5, 3)], posted: new Set([1]) }, nothing],
     [
       'gives back what the rate does not allow, from its first on',
       { received: [waiting(1), waiting(2), waiting(3)], budget: 2 },
-      { ...nothing, fresh: [1, 2], giveBack: [3] },
+      { ...nothing, fresh: [1, 2], giveBack: [3], used: 2 },
     ],
     [
       'sends no new message before all that was in flight',
       { inFlight: [flying(1, 4), flying(2, 4)], received: [waiting(3)], budget: 1 },
-      { ...nothing, resend: [1], giveBack: [3], leftOver: true },
+      { ...nothing, resend: [1], giveBack: [3], used: 1, leftOver: true },
     ],
     [
       'does not throttle what arrived while the client was connected',
       { received: [waiting(1), waiting(2, 5), waiting(3, 5)], budget: 1 },
-      { ...nothing, fresh: [1, 2, 3] },
+      { ...nothing, fresh: [1, 2, 3], used: 3 },
     ],
     [
       'throttles what arrived on an earlier connection',
       { received: [waiting(1), waiting(2, 4)], budget: 1 },
-      { ...nothing, fresh: [1], giveBack: [2] },
+      { ...nothing, fresh: [1], giveBack: [2], used: 1 },
     ],
     [
       'keeps to the window',
-      { inFlight: [flying(1, 5), flying(2, 5)], received: [waiting(3), waiting(4, 5)], window: 3 },
-      { ...nothing, fresh: [3], giveBack: [4] },
+      { inFlight: [flying(1, 5), flying(2, 5)], received: [waiting(3), waiting(4, 5)], windowLeft: 1 },
+      { ...nothing, fresh: [3], giveBack: [4], used: 1 },
+    ],
+    [
+      'counts what is in flight from older epochs against the window, too',
+      { inFlight: [flying(1, 4), flying(2, 4), flying(3, 5)], received: [waiting(4)], windowLeft: 1 },
+      { ...nothing, resend: [1], giveBack: [4], used: 1, leftOver: true },
+    ],
+    [
+      'leaves what is new the room that is left behind that',
+      { inFlight: [flying(1, 4)], received: [waiting(2), waiting(3)], windowLeft: 2 },
+      { ...nothing, resend: [1], fresh: [2], giveBack: [3], used: 2 },
+    ],
+    [
+      'sends again what nobody has acknowledged for long: whatever sent it, before what is of older epochs',
+      { inFlight: [flying(1, 4), late(flying(2, 5, 0)), late(flying(3, 5, 2)), flying(4, 5, 2)] },
+      { ...nothing, resend: [2, 3, 1], used: 1 },
+    ],
+    [
+      'needs no room for what was sent on this connection before',
+      { inFlight: [late(flying(1, 5)), flying(2, 5, 3)], received: [waiting(3)], windowLeft: 0 },
+      { ...nothing, resend: [2, 1], giveBack: [3] },
+    ],
+    [
+      'weighs what is late against the rate',
+      { inFlight: [late(flying(1, 5)), late(flying(2, 5))], received: [waiting(3)], budget: 1 },
+      { ...nothing, resend: [1], giveBack: [3], leftOver: true },
+    ],
+    [
+      'does not take for late what it has posted itself a moment ago',
+      { inFlight: [flying(1, 5, 3)], posted: new Set([1]), received: [waiting(2)] },
+      { ...nothing, fresh: [2], used: 1 },
     ],
     [
       'sends all of its own again, whatever the rate: it was weighed before',
@@ -109,16 +152,19 @@ describe('a round of redelivery', () => {
       flying: fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 4 })), { maxLength: 8 }),
       received: fc.array(fc.constantFrom(0, 4, 5), { maxLength: 10 }),
       budget: fc.integer({ min: 0, max: 10 }),
-      window: fc.integer({ min: 1, max: 12 }),
+      windowLeft: fc.integer({ min: 0, max: 12 }),
+      sentBefore: fc.constantFrom(1_000, 1_001),
     });
     fc.assert(
-      fc.property(anyFound, ({ flying: records, received, budget, window }) => {
+      fc.property(anyFound, ({ flying: records, received, budget, windowLeft, sentBefore }) => {
         const inFlight = records.map(([epoch, number], index) => flying(index + 1, epoch, number));
         const queue = received.map((liveEpoch, index) => waiting(100 + index, liveEpoch));
-        const result = plan({ inFlight, received: queue, budget, window });
+        const result = plan({ inFlight, received: queue, budget, windowLeft, sentBefore });
         if (result === 'newer epoch') throw new Error('there is none');
         expect([...result.fresh, ...result.giveBack]).toEqual(queue.map(({ id }) => Number(id.slice(1))));
-        if (result.fresh.length > 0) expect(inFlight.length + result.fresh.length).toBeLessThanOrEqual(window);
+        const fromOlder = result.resend.filter((id) => inFlight[id - 1]?.epoch !== 5);
+        expect(result.used).toBe(fromOlder.length + result.fresh.length);
+        expect(result.used).toBeLessThanOrEqual(windowLeft);
         const stored = result.fresh.filter((id) => queue[id - 100]?.liveEpoch !== 5).length;
         if (stored > 0) expect(result.resend.length + stored).toBeLessThanOrEqual(budget);
         if (result.leftOver) expect(result.fresh).toEqual([]);

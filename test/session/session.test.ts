@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { apply, holds } from '../../src/session/change.ts';
 import type { ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
 import {
-  deadGenerations,
+  deadSessions,
   isAlive,
   isExpired,
   packetIdOf,
   type Session,
   storedBytes,
+  writeDead,
 } from '../../src/session/session.ts';
 import { begin, mayHeal, resume } from '../../src/session/transitions.ts';
 import { connecting, direct, ended, everyAttribute, GENERATION, NOW, offline, queued } from './sessions.ts';
@@ -28,10 +29,11 @@ const sessions: fc.Arbitrary<Session> = fc.record({
   tickDueAt: fc.nat(),
   leaseUntil: fc.nat(),
   quietSince: fc.nat(),
+  leakSeenAt: fc.nat(),
   postAllowedAt: fc.nat(),
   storesMessages: fc.boolean(),
   queueReady: fc.boolean(),
-  predecessors: fc.constantFrom('', 'x', 'x y'),
+  predecessors: fc.constantFrom('', 'x@1', 'x@1 y@2'),
   refreshedAt: fc.nat(),
 });
 const created = fc.record({
@@ -67,10 +69,10 @@ describe('begin', () => {
   });
 
   it.each([
-    ['a living session', { ...offline, predecessors: '' }, `${GENERATION}`],
-    ['a living one with dead before it', { ...direct, predecessors: 'x y' }, `x y ${GENERATION}`],
-    ['an ended one', { ...ended, predecessors: 'x' }, `x ${GENERATION}`],
-  ])('remembers whom to clean up: %s', (_what, former, predecessors) => {
+    ['a living session, which ends by this', { ...offline, predecessors: '' }, `${GENERATION}@${NOW}`],
+    ['a living one with dead before it', { ...direct, predecessors: 'x@1 y@2' }, `x@1 y@2 ${GENERATION}@${NOW}`],
+    ['one that ended before', { ...ended, predecessors: 'x@1', expiresAt: NOW - 9 }, `x@1 ${GENERATION}@${NOW - 9}`],
+  ])('remembers whom to clean up, and since when: %s', (_what, former, predecessors) => {
     const session = {
       generation: 'new' as Generation,
       connectionId: 'c=' as ConnectionId,
@@ -79,7 +81,7 @@ describe('begin', () => {
     };
     const made = apply(begin(session, former, NOW), former);
     expect(made.predecessors).toBe(predecessors);
-    expect(deadGenerations(made).join(' ')).toBe(predecessors);
+    expect(writeDead(deadSessions(made))).toBe(predecessors);
   });
 
   it('is refused where another client came first', () => {
@@ -92,7 +94,8 @@ describe('begin', () => {
 it('two connections that resume one session never share an epoch', () => {
   fc.assert(
     fc.property(sessions, (session) => {
-      const [one, two] = [resume(session, 'one=' as ConnectionId, NOW), resume(session, 'two=' as ConnectionId, NOW)];
+      const [one, two] = (['one=', 'two='] as ConnectionId[]).map((each) => resume(session, each, 10, NOW, NOW));
+      if (!one || !two) throw new Error('there are two');
       const after = apply(one, session);
       expect(holds(two.if, after)).toBe(false);
       expect(after.epoch).toBe(session.epoch + 1);
@@ -134,11 +137,25 @@ it.each([
 
 it.each([
   ['nobody', direct, []],
-  ['itself', ended, [GENERATION]],
-  ['those before it', { ...direct, predecessors: 'x y' }, ['x', 'y']],
-  ['those before it, and itself', { ...ended, predecessors: 'x y' }, ['x', 'y', GENERATION]],
-])('deadGenerations: %s', (_what, session, expected) => {
-  expect(deadGenerations(session)).toEqual(expected);
+  ['itself, since it ended', { ...ended, expiresAt: 7 }, [{ generation: GENERATION, endedAt: 7 }]],
+  [
+    'those before it',
+    { ...offline, predecessors: 'x@1 y@2' },
+    [
+      { generation: 'x', endedAt: 1 },
+      { generation: 'y', endedAt: 2 },
+    ],
+  ],
+  [
+    'those before it, and itself',
+    { ...ended, predecessors: 'x@1', expiresAt: 7 },
+    [
+      { generation: 'x', endedAt: 1 },
+      { generation: GENERATION, endedAt: 7 },
+    ],
+  ],
+])('deadSessions: %s', (_what, session, expected) => {
+  expect(deadSessions(session)).toEqual(expected);
 });
 
 it('a stored message counts with its payload and its topic', () => {

@@ -25,6 +25,7 @@ export const everyAttribute: Readonly<Record<keyof Session, true>> = {
   tickDueAt: true,
   leaseUntil: true,
   quietSince: true,
+  leakSeenAt: true,
   postAllowedAt: true,
   storesMessages: true,
   queueReady: true,

@@ -12,7 +12,7 @@ const tick = { generation: GENERATION, epoch, number: 3 };
 const claimed = { ...queued, leaseUntil: NOW + 30_000 };
 const created = { generation: OTHER, connectionId: NEW_CONNECTION, persistent: false, windowLeft: 7 };
 const bounds = { maxStoredMessages: 10, maxStoredBytes: 100 };
-const result = { deleted: 2, deletedBytes: 20, postAllowedAt: NOW + 1_000, nextDueAt: NOW + 1_000 };
+const result = { deleted: 2, deletedBytes: 20, postAllowedAt: NOW + 1_000, dueAt: NOW + 1_000, leakSeenAt: 0 };
 
 interface Row {
   readonly change: Change<Session>;
@@ -29,13 +29,15 @@ const otherSession = { generation: OTHER };
 const otherEpochs = [{ epoch: epoch - 1 }, { epoch: epoch + 1 }];
 const otherTicks = [{ tick: 2 }, { tick: 4 }];
 const notConnected = [{ status: 'offline' }, { status: 'ended' }] as const;
-const ofTick = [otherSession, ...otherEpochs, ...otherTicks];
+const ofTick = [...otherEpochs, ...otherTicks];
+const otherClaims = [...otherEpochs, { leaseUntil: 0 }, { leaseUntil: claimed.leaseUntil + 1 }];
+const noLonger = { connectionId: '' as ConnectionId, mode: 'queued' } as const;
 
 const rows: Readonly<Record<string, Row>> = {
   'begin, after a former session': {
     change: transitions.begin(created, offline, NOW),
     given: offline,
-    refusedBy: [otherSession, ...otherEpochs, { status: 'online' }, { status: 'connecting' }, { status: 'ended' }],
+    refusedBy: otherEpochs,
     after: {
       ...created,
       epoch: NOW,
@@ -46,27 +48,29 @@ const rows: Readonly<Record<string, Row>> = {
       backlogBytes: 0,
       tick: 0,
       quietSince: NOW,
-      predecessors: GENERATION,
+      predecessors: `${GENERATION}@${NOW}`,
       refreshedAt: NOW,
     },
   },
   resume: {
-    change: transitions.resume(offline, NEW_CONNECTION, NOW),
-    given: offline,
-    refusedBy: [otherSession, ...otherEpochs, { status: 'ended' }, { status: 'online' }, { status: 'connecting' }],
+    change: transitions.resume({ ...offline, windowLeft: 2 }, NEW_CONNECTION, 9, NOW - 7, NOW),
+    given: { ...offline, windowLeft: 2 },
+    refusedBy: [...otherEpochs, { status: 'ended' }, { status: 'online' }, { status: 'connecting' }],
     after: {
       epoch: epoch + 1,
       status: 'connecting',
       connectionId: NEW_CONNECTION,
       expiresAt: 0,
+      windowLeft: 9,
+      refreshedAt: NOW - 7,
       tick: 1,
       quietSince: NOW,
     },
   },
   'resume, while connected': {
-    change: transitions.resume({ ...direct, leaseUntil: NOW + 1 }, NEW_CONNECTION, NOW),
+    change: transitions.resume({ ...direct, leaseUntil: NOW + 1 }, NEW_CONNECTION, 10, direct.refreshedAt, NOW),
     given: { ...direct, leaseUntil: NOW + 1 },
-    refusedBy: [otherSession, ...otherEpochs, { status: 'offline' }],
+    refusedBy: [...otherEpochs, { status: 'offline' }],
     after: {
       epoch: epoch + 1,
       status: 'connecting',
@@ -78,49 +82,43 @@ const rows: Readonly<Record<string, Row>> = {
       quietSince: NOW,
     },
   },
-  refreshed: {
-    change: transitions.refreshed(GENERATION, NOW),
-    given: offline,
-    refusedBy: [otherSession, { status: 'ended' }],
-    allowedBy: [{ status: 'online' }, { status: 'connecting' }],
-    after: { refreshedAt: NOW },
-  },
   goOffline: {
-    change: transitions.goOffline(GENERATION, epoch, NOW + 5),
+    change: transitions.goOffline(epoch, NOW + 5),
     given: direct,
-    refusedBy: [otherSession, ...otherEpochs, ...notConnected],
+    refusedBy: [...otherEpochs, ...notConnected],
     allowedBy: [{ status: 'connecting' }],
-    after: { status: 'offline', mode: 'queued', connectionId: '' as ConnectionId, expiresAt: NOW + 5 },
+    after: { ...noLonger, status: 'offline', expiresAt: NOW + 5 },
   },
   endWithConnection: {
-    change: transitions.endWithConnection(GENERATION, epoch),
+    change: transitions.endWithConnection(epoch, NOW + 5),
     given: direct,
-    refusedBy: [otherSession, ...otherEpochs, ...notConnected],
-    allowedBy: [{ status: 'connecting' }],
-    after: { status: 'ended', mode: 'queued', connectionId: '' as ConnectionId },
+    refusedBy: otherEpochs,
+    after: { ...noLonger, status: 'ended', expiresAt: NOW + 5 },
   },
   end: {
-    change: transitions.end(offline),
+    change: transitions.end(offline, NOW + 60_001),
     given: offline,
-    refusedBy: [
-      otherSession,
-      ...otherEpochs,
-      { status: 'connecting' },
-      { status: 'ended' },
-      { expiresAt: NOW + 60_001 },
-    ],
-    after: { status: 'ended' },
+    refusedBy: otherEpochs,
+    after: { status: 'ended', expiresAt: NOW + 60_001 },
   },
   predecessorsGone: {
-    change: transitions.predecessorsGone({ ...direct, predecessors: 'a b' }),
-    given: { ...direct, predecessors: 'a b' },
-    refusedBy: [otherSession, { predecessors: 'a b c' }, { predecessors: '' }],
+    change: transitions.predecessorsGone({ ...direct, predecessors: 'a@1 b@2' }, []),
+    given: { ...direct, predecessors: 'a@1 b@2' },
+    refusedBy: [{ predecessors: 'a@1 b@2 c@3' }, { predecessors: '' }],
     after: { predecessors: '' },
+  },
+  'predecessorsGone, but for those that ended a moment ago': {
+    change: transitions.predecessorsGone({ ...direct, predecessors: 'a@1 b@2' }, [
+      { generation: 'b' as Generation, endedAt: 2 },
+    ]),
+    given: { ...direct, predecessors: 'a@1 b@2' },
+    refusedBy: [{ predecessors: 'b@2' }],
+    after: { predecessors: 'b@2' },
   },
   storesMessages: {
     change: transitions.storesMessages(GENERATION),
     given: direct,
-    refusedBy: [otherSession, { storesMessages: true }],
+    refusedBy: [otherSession],
     after: { storesMessages: true },
   },
   queueCreated: {
@@ -134,63 +132,56 @@ const rows: Readonly<Record<string, Row>> = {
     given: direct,
     refusedBy: [otherSession, { status: 'connecting' }, ...notConnected, { mode: 'queued' }, { windowLeft: 2 }],
     allowedBy: [{ windowLeft: 3 }],
-    after: { sequence: 3, windowLeft: 7 },
+    after: { sequence: 3, windowLeft: 7, leakSeenAt: 0 },
   },
   'allocate, interleaved': {
     change: transitions.allocate(GENERATION, 3, 'interleaved'),
     given: queued,
     refusedBy: [otherSession, { status: 'connecting' }, ...notConnected, { windowLeft: 2 }],
-    after: { sequence: 3, windowLeft: 7 },
-  },
-  widen: {
-    change: transitions.widen({ ...direct, sequence: 8 }, 4),
-    given: { ...direct, sequence: 8, windowLeft: 0 },
-    refusedBy: [otherSession, { sequence: 9 }],
-    after: { windowLeft: 4 },
+    after: { sequence: 3, windowLeft: 7, leakSeenAt: 0 },
   },
   unallocate: {
     change: transitions.unallocate({ ...direct, sequence: 8 }, 3, 2),
     given: { ...direct, sequence: 8, windowLeft: 5 },
-    refusedBy: [otherSession, ...otherEpochs, { sequence: 9 }],
+    refusedBy: [...otherEpochs, { sequence: 9 }],
     after: { sequence: 5, windowLeft: 7 },
+  },
+  credit: {
+    change: transitions.credit(epoch, 3),
+    given: { ...direct, windowLeft: 5 },
+    refusedBy: otherEpochs,
+    after: { windowLeft: 8 },
   },
   park: {
     change: transitions.park({ ...direct, tick: 3 }, NOW),
     given: { ...direct, tick: 3 },
-    refusedBy: [otherSession, ...otherEpochs, { status: 'connecting' }, ...notConnected, { mode: 'queued' }],
+    refusedBy: [...ofTick, { mode: 'queued' }],
     after: { mode: 'queued', tick: 4, tickDueAt: NOW, leaseUntil: 0, quietSince: NOW },
   },
   count: {
     change: transitions.count(GENERATION, 5, 50, bounds, NOW),
     given: offline,
-    refusedBy: [
-      otherSession,
-      { status: 'ended' },
-      { status: 'online', mode: 'direct' },
-      { backlog: 6 },
-      { backlogBytes: 51 },
-    ],
+    refusedBy: [otherSession, { status: 'online', mode: 'direct' }, { backlog: 6 }, { backlogBytes: 51 }],
     allowedBy: [{ status: 'online' }, { status: 'connecting' }, { mode: 'direct' }, { backlog: 4 }],
     after: { backlog: 10, backlogBytes: 100, quietSince: NOW },
   },
   nudge: {
     change: transitions.nudge(queued, NOW + 9),
     given: queued,
-    refusedBy: [otherSession, ...otherEpochs, ...otherTicks, { tickDueAt: NOW + 1 }],
+    refusedBy: [...otherEpochs, { tickDueAt: NOW + 1 }],
     after: { tickDueAt: NOW + 9 },
   },
-  claim: {
-    change: transitions.claim(tick, NOW + 30_000, NOW),
+  'claim, of a free tick': {
+    change: transitions.claim(tick, 0, NOW + 30_000, NOW),
     given: queued,
     refusedBy: [...ofTick, ...notConnected, { mode: 'direct' }, { leaseUntil: 1 }, { postAllowedAt: NOW + 1 }],
     allowedBy: [{ postAllowedAt: NOW }],
     after: { leaseUntil: NOW + 30_000 },
   },
   'claim, by the first tick after CONNACK': {
-    change: transitions.claim({ ...tick, number: 1 }, NOW + 30_000, NOW),
+    change: transitions.claim({ ...tick, number: 1 }, 0, NOW + 30_000, NOW),
     given: connecting,
     refusedBy: [
-      otherSession,
       ...otherEpochs,
       ...notConnected,
       { tick: 2 },
@@ -200,16 +191,15 @@ const rows: Readonly<Record<string, Row>> = {
     ],
     after: { status: 'online', leaseUntil: NOW + 30_000 },
   },
-  takeOver: {
-    change: transitions.takeOver(tick, NOW + 60_000, NOW + 30_001),
+  'claim, of a lease that has run out': {
+    change: transitions.claim(tick, claimed.leaseUntil, NOW + 60_000, NOW + 30_001),
     given: claimed,
     refusedBy: [
       ...ofTick,
-      { status: 'connecting' },
       ...notConnected,
       { mode: 'direct' },
       { leaseUntil: 0 },
-      { leaseUntil: NOW + 30_001 },
+      { leaseUntil: NOW + 60_000 },
       { postAllowedAt: NOW + 30_002 },
     ],
     after: { leaseUntil: NOW + 60_000, quietSince: NOW + 30_001 },
@@ -217,37 +207,43 @@ const rows: Readonly<Record<string, Row>> = {
   allocateForTick: {
     change: transitions.allocateForTick(tick, 6, 4, NOW + 5_000),
     given: claimed,
-    refusedBy: ofTick,
-    after: { sequence: 6, windowLeft: 6, postAllowedAt: NOW + 5_000 },
+    refusedBy: [...otherEpochs, { windowLeft: 3 }],
+    allowedBy: [{ windowLeft: 4 }],
+    after: { sequence: 6, windowLeft: 6, postAllowedAt: NOW + 5_000, leakSeenAt: 0 },
   },
   turnDirect: {
     change: transitions.turnDirect(tick, 5, NOW + 1_000),
     given: claimed,
-    refusedBy: [...ofTick, { backlog: 6 }, { backlog: 4 }],
+    refusedBy: [...otherEpochs, { backlog: 6 }, { backlog: 4 }],
     after: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0, postAllowedAt: NOW + 1_000 },
   },
   heal: {
-    change: transitions.heal(tick, claimed.quietSince),
+    change: transitions.heal(claimed.quietSince),
     given: claimed,
-    refusedBy: [...ofTick, { quietSince: NOW }],
+    refusedBy: [{ quietSince: NOW }],
     after: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0 },
   },
-  nextTick: {
-    change: transitions.nextTick(tick, result),
+  endTick: {
+    change: transitions.endTick(tick, claimed.leaseUntil, 4, result),
     given: claimed,
-    refusedBy: [...ofTick, { mode: 'direct' }],
+    refusedBy: otherClaims,
     after: { tick: 4, tickDueAt: NOW + 1_000, leaseUntil: 0, postAllowedAt: NOW + 1_000, backlog: 3, backlogBytes: 30 },
   },
-  'nextTick, messages left hidden': {
-    change: transitions.nextTick(tick, { ...result, deleted: 0, deletedBytes: 0, quietSince: NOW }),
+  'endTick, messages left hidden': {
+    change: transitions.endTick(tick, claimed.leaseUntil, 4, {
+      ...result,
+      deleted: 0,
+      deletedBytes: 0,
+      quietSince: NOW,
+    }),
     given: claimed,
-    refusedBy: [...ofTick, { mode: 'direct' }],
+    refusedBy: otherClaims,
     after: { tick: 4, tickDueAt: NOW + 1_000, leaseUntil: 0, postAllowedAt: NOW + 1_000, quietSince: NOW },
   },
-  giveBack: {
-    change: transitions.giveBack(tick, claimed.leaseUntil, result),
+  'endTick, to be done again': {
+    change: transitions.endTick(tick, claimed.leaseUntil, 3, result),
     given: claimed,
-    refusedBy: [...ofTick, { leaseUntil: 0 }, { leaseUntil: claimed.leaseUntil + 1 }],
+    refusedBy: otherClaims,
     after: { leaseUntil: 0, tickDueAt: NOW + 1_000, postAllowedAt: NOW + 1_000, backlog: 3, backlogBytes: 30 },
   },
 };

@@ -1,207 +1,248 @@
 /**
- * One simulated run: a subscriber that comes and goes, publishers that send until they are acknowledged. Everything is
- * chosen by one seed. A run ends when all is delivered and the broker has come to rest.
+ * One simulated run. A storm in which everything may go wrong; then calm, in which the broker must come to rest with
+ * everything delivered; then all sessions end, and nothing may be left.
  */
-import { generate } from 'mqtt-packet';
-import type { Settings } from '../../src/broker/context.ts';
-import type { Change } from '../../src/session/change.ts';
 import type { ClientId } from '../../src/session/ids.ts';
-import type { Session } from '../../src/session/session.ts';
-import { connectPacket, defaultSettings, parsePackets, publishPacket, subscribePacket } from '../broker/world.ts';
-import { createRandom, type Random } from './scheduler.ts';
-import { createSimulatedWorld, type SimulatedWorld, type Socket } from './world.ts';
+import { createChoices, type Draw, seeded } from './choices.ts';
+import { createCloud, type Spoil } from './cloud.ts';
+import { createFaults, type Fault } from './faults.ts';
+import { Broken, createJudge } from './judge.ts';
+import { withLongLives } from './long-lives.ts';
+import { createPublisher } from './publisher.ts';
+import { createScenario } from './scenario.ts';
+import { createSubscriber } from './subscriber.ts';
+import { createTime } from './time.ts';
+
+export { Broken } from './judge.ts';
 
 export interface RunOptions {
   readonly seed: number;
-  readonly settings?: Partial<Settings>;
-  readonly mutate?: (change: Change<Session>) => Change<Session>;
+  /** Where the choices come from, if not from the seed. */
+  readonly draw?: Draw;
+  readonly spoil?: Spoil;
+  /** Where things go wrong most, if not where the seed says. */
+  readonly weakSpot?: number | undefined;
   readonly trace?: (line: string) => void;
 }
 
-/** The run broke a promise of the broker. */
-export class Broken extends Error {}
-
-const MESSAGES = 6;
-const MOST_STEPS = 20_000;
-const SUBSCRIBER = 'subscriber' as ClientId;
-
-type Packet = Parameters<typeof generate>[0];
-const encode = (...packets: readonly Packet[]): string =>
-  Buffer.concat(packets.map((packet) => generate(packet))).toString('base64');
-const packetsIn = (frame: string) => parsePackets(frame.slice(frame.indexOf(':') + 1));
-
-/** @throws Broken with what went wrong */
-export async function run({ seed, settings, mutate, trace = () => {} }: RunOptions) {
-  const random = createRandom(seed);
-  const world = createSimulatedWorld({
-    random,
-    settings: { ...defaultSettings, redeliveryRate: 3, maxInFlight: 4, ...settings },
-    deathRate: seed % 3 === 0 ? 0 : 0.01,
-    ...(mutate && { mutate }),
-    trace,
-  });
-  const judge = createJudge(trace);
-  const subscriber = createSubscriber(world, random, judge, trace);
-  const publishers = Array.from({ length: 1 + (seed % 2) }, (_, index) =>
-    createPublisher(world, random, `p${index + 1}`),
-  );
-  const expected = publishers.length * MESSAGES;
-
-  for (let steps = 0; steps < MOST_STEPS; steps++) {
-    world.bury();
-    const calm = publishers.every(({ done }) => done());
-    const session = await world.stores.sessions.read(SUBSCRIBER);
-    judge.check(session);
-    const atRest = session?.mode === 'direct' && world.stores.inFlight.all().length === 0 && world.quiet();
-    if (calm && judge.seen() === expected && atRest) return { steps, deaths: world.deaths() };
-
-    const choices = [
-      ...world.choices(),
-      ...subscriber.choices(calm, steps),
-      ...(subscriber.subscribed() ? publishers.flatMap((publisher) => publisher.choices()) : []),
-    ];
-    if (choices.length === 0 || random.chance(0.1)) world.passTime(100 + random.below(400));
-    if (choices.length === 0) world.skipAhead();
-    else await random.pick(choices)();
-  }
-  throw new Broken(`wedged: ${judge.seen()} of ${expected} delivered`);
+export interface RunResult {
+  readonly steps: number;
+  readonly faults: Readonly<Record<Fault, number>>;
+  readonly deadLetters: number;
 }
 
-/** What the broker promised. */
-const createJudge = (trace: (line: string) => void) => {
-  const seen = new Set<string>();
-  let broken: string | undefined;
-  return {
-    seen: () => seen.size,
-    delivered: (payload: string, afterConnack: boolean): void => {
-      trace(`  subscriber gets ${payload}`);
-      const [publisher, number] = payload.split(':') as [string, string];
-      const before = `${publisher}:${Number(number) - 1}`;
-      if (!afterConnack) broken ??= `${payload} came before CONNACK`;
-      if (number !== '1' && !seen.has(before)) broken ??= `${payload} came before ${before}`;
-      seen.add(payload);
-    },
-    check: (session: Session | undefined): void => {
-      if (broken) throw new Broken(broken);
-      if (session && session.backlog < 0) throw new Broken('the backlog is negative');
-    },
+const MOST_STEPS = 30_000;
+const MOST_STORM_STEPS = 2_000;
+const HOUR = 3_600_000;
+/** Longer than any record may live that is not removed when a session ends, ms. */
+const LATER = 4 * HOUR;
+/** What a session owns must be kept from being collected after this, ms. */
+const WEEKS = 21 * 24 * HOUR;
+/** Longer than anything waits for in calm, ms. */
+const LONG = 15 * 60_000;
+
+/** @throws Broken with what went wrong */
+export async function run({ seed, draw = seeded(seed), spoil, weakSpot, trace }: RunOptions): Promise<RunResult> {
+  const choices = createChoices(draw);
+  const scenario = createScenario(choices);
+  const { settings } = scenario;
+  const time = createTime();
+  const faults = createFaults(choices, { ...scenario.faults, ...(weakSpot !== undefined && { weakSpot: 0.3 }) });
+  let steps = 0;
+  const step = () => steps;
+  const say = trace && ((line: string) => trace(line));
+  trace?.(`settings: ${JSON.stringify(interesting(settings))}`);
+  const judge = createJudge({
+    settings,
+    faults,
+    step,
+    now: time.now,
+    lostCount: () => cloud.lambdas.lostCount(),
+    publishers: scenario.publishers.length,
+    exactRate: scenario.clockError === 0,
+    trace: say,
+  });
+  const persistent = new Set(scenario.subscribers.filter((plan) => plan.persistent).map(({ clientId }) => clientId));
+  const cloud = createCloud({
+    choices,
+    faults,
+    time,
+    settings,
+    clockError: scenario.clockError,
+    weakSpot: weakSpot ?? scenario.weakSpot,
+    trace: say,
+    watch: (ports) =>
+      judge.watch(scenario.longLives ? withLongLives(ports, choices, faults.isCalm) : ports, () => cloud),
+    posted: judge.posted,
+    mayLose: (connectionId) => judge.mayLose(connectionId, (clientId) => persistent.has(clientId)),
+    log: judge.log,
+    spoil,
+    step,
+  });
+  const subscribers = scenario.subscribers.map((plan) =>
+    createSubscriber({ plan, choices, judge, window: settings.maxInFlight, cloud, time }),
+  );
+  const impatient = choices.chance(0.2);
+  const mayBegin = () => impatient || faults.isCalm() || subscribers.every((each) => each.hasSubscribed());
+  const publishers = scenario.publishers.map((plan) =>
+    createPublisher({ plan, choices, judge, mayBegin, cloud, time }),
+  );
+  const clients = [...subscribers, ...publishers];
+
+  /** Lets one thing happen. False: there was nothing to do now. */
+  const oneStep = async (): Promise<boolean> => {
+    if (steps++ > MOST_STEPS) throw new Broken(`no rest after ${MOST_STEPS} steps`);
+    const urgent = time.urgent();
+    if (urgent >= 0) time.happen(urgent);
+    else {
+      const calls = cloud.lambdas.waitingCount();
+      const events = time.dueCount();
+      const eager = clients.filter((client) => client.wantsTurn());
+      const total = calls * CALL_WEIGHT + events * EVENT_WEIGHT + eager.length;
+      if (total === 0) return false;
+      const chosen = choices.below(total);
+      if (chosen < calls * CALL_WEIGHT) cloud.lambdas.go(Math.floor(chosen / CALL_WEIGHT));
+      else if (chosen < calls * CALL_WEIGHT + events * EVENT_WEIGHT) {
+        time.happen(Math.floor((chosen - calls * CALL_WEIGHT) / EVENT_WEIGHT));
+      } else eager[chosen - calls * CALL_WEIGHT - events * EVENT_WEIGHT]?.act();
+    }
+    // Comes back when every promise that can go on has done so.
+    await new Promise<void>(process.nextTick);
+    judge.check();
+    return true;
   };
-};
 
-const createSubscriber = (
-  world: SimulatedWorld,
-  random: Random,
-  judge: ReturnType<typeof createJudge>,
-  trace: (line: string) => void,
-) => {
-  let socket: Socket | undefined;
-  let connected = false;
-  let subscribed = false;
-  let waiting = false;
-  let acknowledge: number[] = [];
+  // ── Storm ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  const stormEnds = 100 + choices.below(MOST_STORM_STEPS);
+  while (steps < stormEnds && !publishers.every((each) => each.isDone())) {
+    // While somebody hangs, clients get restless.
+    const mischief = scenario.mischief * (cloud.lambdas.isAnyStalled() ? 4 : 1);
+    if (choices.chance(mischief)) choices.pick(clients).mischief();
+    if (choices.chance(0.1)) time.pass(choices.below(20 * scenario.pace));
+    if (faults.strikes('longPause')) {
+      const pause = choices.pick([60_000 + choices.below(60_000), LATER, WEEKS]);
+      time.pass(pause);
+      if (pause > 2 * HOUR) cloud.sockets.closeAll();
+    }
+    if (faults.strikes('collected')) cloud.memory.collect(() => choices.chance(0.5));
+    if (!(await oneStep())) time.skip();
+  }
 
-  const receive = (frame: string): void => {
-    for (const packet of packetsIn(frame)) {
-      if (packet.cmd === 'connack') connected = true;
-      if (packet.cmd !== 'publish') continue;
-      judge.delivered(String(packet.payload), connected);
-      acknowledge.push(packet.messageId as number);
+  // ── Calm ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  trace?.('CALM: nothing goes wrong any more');
+  faults.calmDown();
+  const main = subscribers.filter((_, index) => {
+    const plan = scenario.subscribers[index];
+    return plan?.name === plan?.clientId;
+  });
+  for (const each of subscribers) {
+    if (main.includes(each)) each.calmDown();
+    else each.retire();
+  }
+  const allSettled = () =>
+    publishers.every((each) => each.isDone()) &&
+    main.every((each) => each.isConnected()) &&
+    !clients.some((each) => each.wantsTurn());
+  /** Until nothing is left to do but to wait. */
+  const settle = async (settled: () => boolean, everything = false): Promise<void> => {
+    const until = time.now() + LONG;
+    while (!settled() || !cloud.isIdle() || time.isAnythingToCome(everything)) {
+      if (await oneStep()) continue;
+      if (time.now() > until || !time.skip()) throw new Broken(`wedged: ${await describe()}`);
     }
   };
-  const leave = (): void => {
-    socket = undefined;
-    connected = false;
-    waiting = false;
-    acknowledge = [];
-  };
-  const send = (name: string, frame: string, onReply: (reply: string) => void = () => {}): void => {
-    if (!socket) return;
-    waiting = true;
-    const from = socket;
-    world.frame(from, name, frame, (reply) => {
-      if (socket !== from) return;
-      waiting = false;
-      receive(reply);
-      onReply(reply);
+  const describe = async (): Promise<string> => {
+    const waiting = scenario.subscribers.map(async ({ clientId }) => {
+      const session = await cloud.memory.sessions.read(clientId as ClientId);
+      return `${clientId} ${session?.status}/${session?.mode} backlog ${session?.backlog} windowLeft ${session?.windowLeft}`;
     });
+    return `${(await Promise.all(waiting)).join(', ')}; missing ${judge.missing().join(', ') || 'nothing'}`;
   };
-  const come = (): void => {
-    const opened: Socket = world.open({
-      onFrame: (frame) => socket === opened && receive(frame),
-      onClose: () => socket === opened && leave(),
-    });
-    socket = opened;
-    trace(`subscriber comes on ${opened.id}`);
-    send('connect', encode({ ...connectPacket(SUBSCRIBER), clean: false }));
-  };
-  const vanish = (from: Socket) => (): void => {
-    trace(`subscriber vanishes from ${from.id}`);
-    from.state = 'deserted';
-    leave();
-  };
-
-  return {
-    subscribed: () => subscribed,
-    choices: (calm: boolean, steps: number): (() => unknown)[] => {
-      if (!socket) return [come];
-      const here = socket;
-      if (waiting || !connected) return [];
-      if (!subscribed) {
-        return [
-          () =>
-            send('subscribe', encode(subscribePacket({ 't/+': 1 })), () => {
-              subscribed = true;
-            }),
-        ];
+  let deadLetters = 0;
+  const atRest = async (): Promise<boolean> => {
+    if (cloud.lambdas.lostCount() + faults.counts.disconnectLost === 0) {
+      for (const { status, connectionId } of cloud.memory.sessions.all()) {
+        if (status !== 'offline' && status !== 'ended' && !cloud.sockets.isOpen(connectionId))
+          throw new Broken(`a session believes in ${connectionId}, which is closed`);
       }
-      const choices: (() => unknown)[] = [];
-      if (acknowledge.length > 0 && random.chance(0.7)) {
-        choices.push(() => {
-          const ids = acknowledge.splice(0, 1 + random.below(3));
-          send('puback', encode(...ids.map((messageId) => ({ cmd: 'puback' as const, messageId }))));
-        });
-      }
-      if (!calm && random.chance(0.04)) choices.push(vanish(here));
-      // What was lost on a connection that stays is sent again on the next one: the client end comes back after a hole.
-      if (calm && steps % 500 === 499) choices.push(() => world.closeSocket(here));
-      return choices;
-    },
+    }
+    // A tick that is lost is sent again by the next message, or not needed any more after the next CONNECT.
+    if (cloud.redelivery.deadLetters() > deadLetters) {
+      deadLetters = cloud.redelivery.deadLetters();
+      return false;
+    }
+    for (const { clientId } of scenario.subscribers) {
+      const session = await cloud.memory.sessions.read(clientId as ClientId);
+      const stored = [...cloud.memory.queues.all()].some(
+        ([key, held]) => key === `${session?.generation} ${clientId}` && held.length > 0,
+      );
+      if (session?.mode !== 'direct' || session.backlog !== 0 || stored)
+        throw new Broken(`silent: ${await describe()}`);
+    }
+    return cloud.memory.inFlight.all().length === 0 && judge.missing().length === 0;
   };
-};
+  await settle(allSettled, true);
+  for (let reconnects = 0; !(await atRest()); reconnects++) {
+    // What was lost on a connection that stays is sent again on the next one, after two hours at the latest.
+    if (reconnects === 2) throw new Broken(`lost: ${await describe()}`);
+    trace?.('the connections reach their two hours');
+    cloud.sockets.closeAll();
+    await oneStep();
+    await settle(allSettled, true);
+  }
+  const open = cloud.sockets.allOpen();
+  const connected = new Map<string, number>();
+  for (const { id } of open) {
+    const connection = await cloud.memory.connections.read(id);
+    if (connection) connected.set(connection.clientId, (connected.get(connection.clientId) ?? 0) + 1);
+  }
+  for (const [clientId, count] of connected)
+    if (count > 1) throw new Broken(`${count} live connections of ${clientId}`);
 
-const createPublisher = (world: SimulatedWorld, random: Random, name: string) => {
-  let socket: Socket | undefined;
-  let acknowledged = 0;
-  let waiting = false;
-  const send = (to: Socket, frame: string): void => {
-    waiting = true;
-    world.frame(to, name, frame, (reply) => {
-      waiting = false;
-      for (const { cmd, messageId } of packetsIn(reply)) if (cmd === 'puback') acknowledged = messageId as number;
-    });
-  };
-  const connect = (): void => {
-    const opened: Socket = world.open({
-      onFrame: () => {},
-      onClose: () => {
-        if (socket !== opened) return;
-        socket = undefined;
-        waiting = false;
-      },
-    });
-    socket = opened;
-    send(opened, encode(connectPacket(name)));
-  };
-  const publish = (to: Socket) => (): void => {
-    const count = Math.min(1 + random.below(3), MESSAGES - acknowledged);
-    const numbers = Array.from({ length: count }, (_, index) => acknowledged + 1 + index);
-    send(to, encode(...numbers.map((number) => publishPacket(`t/${name}`, `${name}:${number}`, 1, number))));
-  };
-  return {
-    done: () => acknowledged >= MESSAGES,
-    choices: (): (() => unknown)[] => {
-      if (waiting || acknowledged >= MESSAGES) return [];
-      return [socket ? publish(socket) : connect];
-    },
-  };
-};
+  // ── The end of all sessions ──────────────────────────────────────────────────────────────────────────────────────
+  trace?.('END: every session ends');
+  for (const each of main) {
+    each.endSession();
+    each.link()?.reset();
+  }
+  for (const each of publishers) each.endSession();
+  await settle(allSettled);
+  for (const each of clients) each.retire();
+  await settle(
+    () => publishers.every((each) => each.isGone()) && main.every((each) => each.link() === undefined),
+    true,
+  );
+  time.skipTo(time.now() + LATER);
+  cloud.memory.collect();
+  const { sessions, inFlight, filters, subscriptions, connections, queues } = cloud.memory;
+  const left = Object.entries({
+    sessions: sessions.all(),
+    inFlight: inFlight.all(),
+    filters: filters.all(),
+    subscriptions: subscriptions.all(),
+    connections: connections.all(),
+    queues: [...queues.all().keys()],
+  }).filter(([, each]) => each.length > 0);
+  if (left.length > 0)
+    throw new Broken(
+      `left behind: ${left.map(([name, each]) => `${each.length} ${name}: ${JSON.stringify(each)}`).join(', ')}`,
+    );
+  return { steps, faults: faults.counts, deadLetters: cloud.redelivery.deadLetters() + cloud.timers.deadLetters() };
+}
+
+const CALL_WEIGHT = 4;
+const EVENT_WEIGHT = 2;
+
+const interesting = ({
+  redeliveryRate,
+  maxInFlight,
+  maxStoredMessages,
+  sessionExpirySeconds,
+  liveTraffic,
+}: ReturnType<typeof createScenario>['settings']) => ({
+  redeliveryRate,
+  maxInFlight,
+  maxStoredMessages,
+  sessionExpirySeconds,
+  liveTraffic,
+});

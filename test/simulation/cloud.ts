@@ -1,0 +1,199 @@
+/**
+ * The simulated cloud: the broker, unchanged, on memory ports, in Lambdas that a seed interleaves at every call of a port.
+ *
+ * Rules of this file: it puts the parts together and knows nothing of clients or promises. `watch` is told what took effect,
+ * at the moment it does.
+ */
+import type { Context, Settings } from '../../src/broker/context.ts';
+import { handleDisconnect } from '../../src/broker/handle-disconnect.ts';
+import { handleFrame } from '../../src/broker/handle-frame.ts';
+import type { Job, Log, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
+import { redeliver } from '../../src/broker/redeliver.ts';
+import { runJob } from '../../src/broker/run-job.ts';
+import { createMemoryStores } from '../../src/memory/stores.ts';
+import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
+import type { Choices } from './choices.ts';
+import { createSimulatedClientQueues } from './client-queues.ts';
+import type { Faults } from './faults.ts';
+import { createLambdas, type Lambda } from './lambdas.ts';
+import { withRepeats } from './repeats.ts';
+import { createSockets, type Socket } from './sockets.ts';
+import type { Time } from './time.ts';
+import { createWorkQueue } from './work-queue.ts';
+
+export const timing = { lambdaTimeout: 25_000, queueVisibility: 10_000, clockMargin: 5_000, postTimeout: 2_000 };
+
+/**
+ * Replaces or wraps what one Lambda works with. Calls of `context` wait for their turn as the broker's do; those of `ports`
+ * take effect at once.
+ */
+export type Spoil = (context: Context, ports: Ports, lambda: Lambda) => Context;
+
+export interface CloudOptions {
+  readonly choices: Choices;
+  readonly faults: Faults;
+  readonly time: Time;
+  readonly settings: Settings;
+  readonly clockError: number;
+  readonly weakSpot: number;
+  readonly trace: ((line: string) => void) | undefined;
+  /** The same ports, seen by someone who notes what happens. */
+  readonly watch: (ports: Ports) => Ports;
+  readonly posted: (connectionId: ConnectionId, frame: string) => void;
+  readonly mayLose: (connectionId: ConnectionId) => boolean;
+  readonly log: Log;
+  /** Breaks the broker on purpose. */
+  readonly spoil?: Spoil | undefined;
+  readonly step: () => number;
+}
+
+const guarded = [
+  'sessions',
+  'inFlight',
+  'filters',
+  'connections',
+  'subscriptions',
+  'queues',
+  'gateway',
+  'redelivery',
+  'timers',
+] as const satisfies readonly (keyof Ports)[];
+
+export function createCloud(options: CloudOptions) {
+  const { choices, faults, time, settings, trace } = options;
+  const clock = { now: time.now, pause: () => Promise.reject(new Error('only Lambdas pause')) };
+  const memory = createMemoryStores(clock, timing.queueVisibility);
+  const lambdas = createLambdas({
+    choices,
+    faults,
+    time,
+    trace,
+    timeout: timing.lambdaTimeout,
+    clockError: options.clockError,
+    weakSpot: options.weakSpot,
+    postTimeout: timing.postTimeout,
+  });
+  let named = 0;
+
+  /** Works on every body of a batch in one Lambda; tells which of them are done. */
+  const consumer =
+    <T>(name: (body: T) => string, task: (context: Context, body: T, lambda: Lambda) => Promise<void>) =>
+    (bodies: readonly T[], ended: (done: readonly boolean[]) => void): void => {
+      const done = bodies.map(() => false);
+      lambdas.start(
+        bodies.map(name).join('+'),
+        async (lambda) => {
+          const context = contextOf(lambda);
+          await Promise.all(
+            bodies.map(async (body, index) => {
+              await task(context, body, lambda).then(
+                () => {
+                  done[index] = true;
+                },
+                (error: unknown) => trace?.(`${lambda.name} throws ${error}`),
+              );
+            }),
+          );
+        },
+        // a Lambda that died has said of nothing that it is done
+        ({ state }) => ended(state === 'done' ? done : bodies.map(() => false)),
+      );
+    };
+
+  const redelivery = createWorkQueue<RedeliveryTick>({
+    choices,
+    faults,
+    time,
+    mayLose: true,
+    consume: consumer(
+      ({ clientId, epoch, number }) => `tick ${clientId} ${epoch % 100_000}/${number}`,
+      (context, tick, { deadline, clockError }) => redeliver(context, tick, deadline + clockError),
+    ),
+  });
+  const timers = createWorkQueue<Job>({
+    choices,
+    faults,
+    time,
+    mayLose: false,
+    consume: consumer(
+      ({ job }) => job,
+      (context, job) => runJob(context, job),
+    ),
+  });
+  const sockets = createSockets({
+    choices,
+    faults,
+    time,
+    trace,
+    posted: options.posted,
+    mayLose: options.mayLose,
+    disconnected: (connectionId) => {
+      lambdas.start(
+        `$disconnect ${connectionId}`,
+        (lambda) => handleDisconnect(contextOf(lambda), connectionId),
+        () => {},
+      );
+    },
+  });
+
+  const ports = options.watch({
+    ...memory,
+    queues: createSimulatedClientQueues(memory.queues, clock, choices, faults),
+    gateway: sockets.gateway,
+    redelivery,
+    timers,
+    clock,
+    ids: {
+      generation: () => `g${++named}` as Generation,
+      message: () => `id${++named}` as MessageId,
+      client: () => `auto${++named}` as ClientId,
+      unit: () => `u${++named}`,
+    },
+    log: options.log,
+  });
+
+  const contextOf = (lambda: Lambda): Context => {
+    const context: Context = {
+      ...ports,
+      clock: lambdas.clockOf(lambda),
+      settings,
+      timing,
+      knownShapes: new Set(),
+    };
+    const sent: Ports = { ...ports, ...withRepeats(ports, memory, lambda, faults, time, options.weakSpot) };
+    const guards = guarded.map((name) => [name, lambdas.guard<object>(name, sent[name], lambda)]);
+    const waiting: Context = { ...context, ...Object.fromEntries(guards) };
+    return options.spoil ? options.spoil(waiting, ports, lambda) : waiting;
+  };
+
+  return {
+    memory,
+    lambdas,
+    sockets,
+    redelivery,
+    timers,
+    /** A text frame of a client. Each starts a Lambda of its own. */
+    frame: (socket: Socket, name: string, body: string): void => {
+      if (socket.state === 'closed') return;
+      socket.working++;
+      let reply: string | undefined;
+      lambdas.start(
+        name,
+        async (lambda) => {
+          const deadline = lambda.deadline + lambda.clockError;
+          reply = await handleFrame(contextOf(lambda), { connectionId: socket.id, body, deadline });
+        },
+        () => {
+          socket.working--;
+          socket.workedLast = options.step();
+          if (reply !== undefined) sockets.toClient(socket, reply);
+          else if (!faults.strikes('noReply')) sockets.toClient(socket, '{"message":"Internal server error"}');
+        },
+      );
+    },
+    /** Nothing runs and nothing is to be done. */
+    isIdle: () => lambdas.runningCount() === 0 && redelivery.bodies().length === 0 && timers.bodies().length === 0,
+  };
+}
+
+export type Cloud = ReturnType<typeof createCloud>;

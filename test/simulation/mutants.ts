@@ -1,0 +1,335 @@
+/**
+ * A broker that is spoilt on purpose, in every way we know of. Each must be caught: that shows that the simulation can fail,
+ * and that a condition or an order is there for a reason.
+ *
+ * Conditions are left out mechanically: whoever adds one to a named write (`Change.name`) has added its mutant. Orders of
+ * calls, and the rest, stand below.
+ */
+import type { Context } from '../../src/broker/context.ts';
+import type { Ports } from '../../src/broker/ports.ts';
+import { apply, type Change, type Condition, holds } from '../../src/session/change.ts';
+import type { Session } from '../../src/session/session.ts';
+import { type Conditional, conditionals, type PortName, render } from './calls.ts';
+import type { Spoil } from './cloud.ts';
+import { spotOf } from './weak-spot.ts';
+
+export interface Mutant {
+  readonly name: string;
+  /** Made anew for every run. */
+  readonly spoil: () => Spoil;
+  /** Where trouble is most likely to show it. */
+  readonly weakSpot?: number;
+}
+
+type Method = (...args: unknown[]) => Promise<unknown>;
+
+// ── Conditions left out ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The same context with one method of one port replaced. */
+const replacing = (context: Context, port: PortName, method: string, by: (original: Method) => Method): Context => {
+  const original = context[port] as unknown as Record<string, Method>;
+  const spoilt = new Proxy(original, {
+    get: (target, key) =>
+      key === method ? by((...args) => (target[method] as Method)(...args)) : target[key as string],
+  });
+  return { ...context, [port]: spoilt };
+};
+
+const eachConditional = (
+  context: Context,
+  see: (name: string, conditional: Conditional, args: readonly unknown[]) => readonly unknown[],
+): Context =>
+  conditionals.reduce(
+    (spoilt, conditional) =>
+      replacing(
+        spoilt,
+        conditional.port,
+        conditional.method,
+        (original) =>
+          (...args) =>
+            original(...see(conditional.name(args), conditional, args)),
+      ),
+    context,
+  );
+
+/** Notes every condition that comes by. */
+export const collecting =
+  (into: Set<string>): Spoil =>
+  (context) =>
+    eachConditional(context, (name, conditional, args) => {
+      for (const condition of conditional.conditions(args)) into.add(`${name}: ${render(condition)}`);
+      return args;
+    });
+
+/** Conditions that are there for a race with a Lambda that hangs at another write than this one. */
+const elsewhere: Readonly<Record<string, string>> = { 'keep: = active': 'subscribe' };
+
+const WITHOUT = 'without ';
+
+/** `without`: as `collecting` notes it. */
+export const leavingOut = (without: string): Mutant => ({
+  name: `${WITHOUT}${without}`,
+  weakSpot: spotOf(elsewhere[without] ?? without.slice(0, without.lastIndexOf(': '))),
+  spoil: () => (context) =>
+    eachConditional(context, (name, conditional, args) =>
+      conditional.without(
+        args,
+        conditional.conditions(args).filter((condition) => `${name}: ${render(condition)}` !== without),
+      ),
+    ),
+});
+
+// ── Calls in the wrong order ───────────────────────────────────────────────────────────────────────────────────────
+
+/** A call: `port.method`, or with the name of the conditional write or the job. */
+const isCall = (call: string, port: string, method: string, args: readonly unknown[]): boolean => {
+  const [path, name] = call.split(' ');
+  if (path !== `${port}.${method}`) return false;
+  return (
+    name === undefined ||
+    args.some((each) => [(each as Change<object>)?.name, (each as { job?: string })?.job].includes(name))
+  );
+};
+
+/** What a call would have returned, had it been carried out. */
+const asIfDone = async (ports: Ports, port: PortName, method: string, args: readonly unknown[]): Promise<unknown> => {
+  if (method === 'put' || method === 'addShape' || method === 'remove') return port === 'queues' ? args[1] : true;
+  if (method === 'post') return 'accepted';
+  if (method === 'send' && port === 'queues') return { sent: (args[1] as readonly unknown[]).length, missing: false };
+  if (method !== 'change') return undefined;
+  const change = args.at(-1) as Change<object>;
+  const record = port === 'sessions' ? await ports.sessions.read(args[0] as never) : { ...change.set };
+  return holds(change.if as readonly Condition<Session>[], record as Session)
+    ? { done: true, record: apply(change, record) }
+    : { done: false, record };
+};
+
+const methods: readonly (readonly [PortName, string])[] = [
+  ['sessions', 'change'],
+  ['sessions', 'remove'],
+  ['inFlight', 'put'],
+  ['inFlight', 'change'],
+  ['inFlight', 'remove'],
+  ['filters', 'put'],
+  ['filters', 'remove'],
+  ['subscriptions', 'change'],
+  ['subscriptions', 'remove'],
+  ['subscriptions', 'addShape'],
+  ['connections', 'open'],
+  ['queues', 'send'],
+  ['queues', 'remove'],
+  ['queues', 'destroy'],
+  ['gateway', 'post'],
+  ['redelivery', 'send'],
+  ['timers', 'send'],
+];
+
+/** The calls of `first` are carried out only after one of `second`, by every Lambda whose name fits `who`. */
+const swapped = (
+  name: string,
+  first: string,
+  second: readonly string[],
+  who = /./,
+  weakCall = first.slice(first.indexOf(' ') + 1),
+): Mutant => ({
+  name,
+  weakSpot: spotOf(weakCall),
+  spoil: () => (context, ports, lambda) => {
+    if (!who.test(lambda.name)) return context;
+    let late: (() => Promise<unknown>)[] = [];
+    return methods.reduce(
+      (spoilt, [port, method]) =>
+        replacing(spoilt, port, method, (original) => async (...args) => {
+          const isSecond = second.some((call) => isCall(call, port, method, args));
+          const isFirst = isCall(first, port, method, args);
+          if (isFirst && (!isSecond || late.length === 0)) {
+            late.push(() => original(...args));
+            return asIfDone(ports, port, method, args);
+          }
+          const result = await original(...args);
+          if (!isSecond) return result;
+          const waited = late;
+          late = [];
+          for (const call of waited) await call();
+          return result;
+        }),
+      context,
+    );
+  },
+});
+
+/** What `port.method` returns is looked up already when `before` is called. */
+const tooEarly = (name: string, port: PortName, method: string, before: readonly [PortName, string]): Mutant => ({
+  name,
+  spoil: () => (context) => {
+    let early: Promise<unknown> | undefined;
+    const look = (args: readonly unknown[]) =>
+      ((context[port] as unknown as Record<string, Method>)[method] as Method)(...args);
+    const prefetching = replacing(context, ...before, (original) => async (...args) => {
+      const [session] = args as [{ readonly clientId: string }];
+      early = look([port === 'sessions' ? session.clientId : session]);
+      await early;
+      return original(...args);
+    });
+    return replacing(prefetching, port, method, (original) => async (...args) => {
+      const found = early;
+      early = undefined;
+      return found ?? original(...args);
+    });
+  },
+});
+
+const orders: readonly Mutant[] = [
+  swapped('posts before it puts in flight', 'inFlight.put', ['gateway.post']),
+  swapped('puts the newest in flight first', 'inFlight.put', ['inFlight.put']),
+  swapped('takes the oldest back first', 'inFlight.remove', ['inFlight.remove'], /^p/),
+  swapped('sends to the queue before it counts', 'sessions.change count', ['queues.send']),
+  swapped('sends the first tick before the CONNACK', 'gateway.post', ['redelivery.send'], /^s\d+'?#/),
+  swapped('lets the next tick be due before it sends it', 'redelivery.send', ['sessions.change endTick']),
+  swapped('parks before it sends the tick', 'redelivery.send', ['sessions.change park']),
+  swapped('posts stored messages after it has deleted them', 'gateway.post', ['queues.remove'], /^tick/),
+  swapped('counts down before it deletes', 'queues.remove', ['sessions.change endTick', 'sessions.change turnDirect']),
+  swapped('stamps after it has posted', 'inFlight.change stamp', ['gateway.post']),
+  swapped('writes the subscription before it notes the filter', 'filters.put', ['subscriptions.change subscribe']),
+  swapped('forgets the filter before it is unsubscribed', 'subscriptions.change unsubscribe', ['filters.remove']),
+  swapped('opens the connection before the session', 'sessions.change resume', ['connections.open']),
+  swapped('orders the clean-up after the end', 'timers.send clean-up', [
+    'sessions.change endWithConnection',
+    'sessions.change end',
+    'sessions.change begin',
+  ]),
+  swapped('orders the close after the takeover', 'timers.send close', [
+    'sessions.change begin',
+    'sessions.change resume',
+  ]),
+  swapped(
+    'removes the record before what it is responsible for',
+    'subscriptions.remove',
+    ['sessions.remove', 'sessions.change predecessorsGone'],
+    /clean-up/,
+    'subscriptions.remove if = generation',
+  ),
+  swapped(
+    'removes the note before the subscription',
+    'subscriptions.remove',
+    ['filters.remove'],
+    /clean-up/,
+    'subscriptions.remove if = generation',
+  ),
+  tooEarly('looks at what is in flight before it receives', 'inFlight', 'list', ['queues', 'receive']),
+  tooEarly('takes its second look before it puts in flight', 'sessions', 'read', ['inFlight', 'put']),
+];
+
+// ── Everything else ────────────────────────────────────────────────────────────────────────────────────────────────
+
+const others: readonly Mutant[] = [
+  {
+    name: 'acknowledges before the message is stored',
+    spoil: () => (context, ports) =>
+      replacing(context, 'queues', 'send', (original) => async (...args) => {
+        void original(...args).catch(() => {});
+        return asIfDone(ports, 'queues', 'send', args);
+      }),
+  },
+  {
+    name: 'registers a shape after the SUBACK',
+    spoil: () => (context, ports) =>
+      replacing(context, 'subscriptions', 'addShape', (original) => async (...args) => {
+        void context.clock.pause(1_000).then(() => original(...args));
+        return asIfDone(ports, 'subscriptions', 'addShape', args);
+      }),
+  },
+  {
+    name: 'takes an expired session for dead without ending it',
+    spoil: () => (context, _, lambda) =>
+      lambda.name.startsWith('p')
+        ? replacing(context, 'sessions', 'change', (original) => async (...args) => {
+            const outcome = (await original(...args)) as { done: boolean; record?: Session };
+            const { record } = outcome;
+            const expired = record?.status === 'offline' && record.expiresAt <= context.clock.now();
+            return expired ? { ...outcome, record: { ...record, status: 'ended' } } : outcome;
+          })
+        : context,
+  },
+  {
+    name: 'heals at once',
+    spoil: () => (context) => ({ ...context, timing: { ...context.timing, queueVisibility: -1_000_000 } }),
+  },
+  {
+    name: 'heals on an empty answer of a queue that is not empty',
+    spoil: () => (context, _, lambda) =>
+      replacing(
+        context,
+        'queues',
+        'receive',
+        (original) =>
+          async (...args) =>
+            Number(lambda.name.split('#')[1]) % 2 === 0 ? [] : original(...args),
+      ),
+  },
+  {
+    name: 'a tick leaves two',
+    spoil: () => (context, _, lambda) =>
+      lambda.name.startsWith('tick')
+        ? replacing(context, 'redelivery', 'send', (original) => async (...args) => {
+            const [tick, delay] = args as [{ readonly number: number }, number];
+            await original({ ...tick, number: tick.number + 1 }, delay);
+            return original(...args);
+          })
+        : context,
+  },
+  {
+    name: 'a lease is shorter than a Lambda lives',
+    spoil: () => (context, _, lambda) =>
+      lambda.name.startsWith('tick')
+        ? { ...context, timing: { ...context.timing, lambdaTimeout: 2_000, clockMargin: 0 } }
+        : context,
+  },
+  {
+    name: 'cleans up while writers are still at work',
+    spoil: () => (context) => ({ ...context, timing: { ...context.timing, clockMargin: -25_000 } }),
+  },
+  {
+    name: 'overwrites what holds a packet id',
+    spoil: () => (context, ports) =>
+      replacing(context, 'inFlight', 'put', (original) => async (...args) => {
+        const [session, { packetId }] = args as [never, { readonly packetId: number }];
+        await ports.inFlight.remove(session, packetId, []);
+        return original(...args);
+      }),
+  },
+  {
+    name: 'opens a connection that is closed already',
+    spoil: () => (context) =>
+      replacing(context, 'connections', 'open', (original) => async (...args) => {
+        await original(...args);
+        return true;
+      }),
+  },
+  {
+    name: 'does not close the connection that was taken over',
+    spoil: () => (context) => {
+      const deaf = replacing(context, 'gateway', 'close', () => async () => {});
+      return replacing(
+        deaf,
+        'connections',
+        'close',
+        (original) =>
+          async (...args) =>
+            original(...args),
+      );
+    },
+  },
+];
+
+export const otherMutants: readonly Mutant[] = [...orders, ...others];
+
+/** Played by hand (directed.test.ts): all packet ids must go round while one Lambda hangs. */
+export const directed = 'without inFlight.remove if = id, = epoch: = id';
+
+export const mutantOf = (name: string): Mutant => {
+  const known = otherMutants.find((each) => each.name === name);
+  if (known) return known;
+  if (!name.startsWith(WITHOUT)) throw new Error(`there is no mutant '${name}'`);
+  return leavingOut(name.slice(WITHOUT.length));
+};

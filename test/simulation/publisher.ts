@@ -1,0 +1,118 @@
+/** A modelled publisher: sends what it has until it is acknowledged, in order, again with DUP on every new connection. */
+import type { Packet } from 'mqtt-packet';
+import { connectPacket } from '../broker/world.ts';
+import type { Choices } from './choices.ts';
+import type { Judge } from './judge.ts';
+import { type Link, type LinkOptions, openLink } from './link.ts';
+
+export interface PublisherPlan {
+  readonly name: string;
+  readonly messages: number;
+  /** Ignores the rules of the wire. */
+  readonly bare: boolean;
+  /** Unacknowledged QoS 1 messages at once. */
+  readonly atOnce: number;
+  /** How long it rests after it has sent something, ms at most. */
+  readonly rests: number;
+}
+
+export interface PublisherOptions extends Pick<LinkOptions, 'cloud' | 'time'> {
+  readonly plan: PublisherPlan;
+  readonly choices: Choices;
+  readonly judge: Judge;
+  /** Whether publishing may begin. */
+  readonly mayBegin: () => boolean;
+}
+
+export function createPublisher({ plan, choices, judge, mayBegin, cloud, time }: PublisherOptions) {
+  const { name, messages } = plan;
+  let link: Link | undefined;
+  let connected = false;
+  let back = true;
+  let next = 1;
+  let unacknowledged: number[] = [];
+  let rested = true;
+  let retired = false;
+  let mustEnd = false;
+
+  const write = (to: Link, number: number, dup: boolean): void => {
+    // Every fourth message has a companion of QoS 0.
+    if (!dup && number % 4 === 0) publish(to, `q/${name}`, `${name}:${number}:0`, number, 0, false);
+    publish(to, `t/${name}`, `${name}:${number}`, number, 1, dup);
+  };
+  const publish = (to: Link, topic: string, payload: string, number: number, qos: 0 | 1, dup: boolean): void => {
+    judge.writing(payload, { publisher: name, number, topic, qos, inOrder: !plan.bare }, to.socket);
+    to.write({ cmd: 'publish', topic, payload, qos, dup, retain: false, ...(qos > 0 && { messageId: number }) });
+  };
+
+  const onPacket = (packet: Packet, from: Link): void => {
+    if (from !== link) return;
+    if (packet.cmd === 'connack') {
+      connected = true;
+      judge.replied(from.socket.id);
+      for (const number of unacknowledged) write(from, number, true);
+    }
+    if (packet.cmd === 'puback') {
+      const number = packet.messageId as number;
+      if (!unacknowledged.includes(number)) return;
+      unacknowledged = unacknowledged.filter((each) => each !== number);
+      judge.acknowledged(`${name}:${number}`);
+    }
+  };
+  const onOver = (from: Link): void => {
+    if (from !== link) return;
+    link = undefined;
+    connected = false;
+    back = false;
+    time.after(choices.below(1_000), () => {
+      back = true;
+    });
+  };
+  const isDone = () => next > messages && unacknowledged.length === 0;
+
+  return {
+    isDone,
+    wantsTurn: (): boolean => {
+      if (retired || !mayBegin()) return false;
+      if (!link) return back && (mustEnd || !isDone());
+      return connected && rested && next <= messages && unacknowledged.length < plan.atOnce;
+    },
+    act: (): void => {
+      if (!link) {
+        link = openLink({ cloud, time, name, bare: plan.bare, onPacket, onOver });
+        link.write({ ...connectPacket(name), clean: true });
+        mustEnd = false;
+        return;
+      }
+      const most = Math.min(plan.atOnce - unacknowledged.length, messages - next + 1);
+      for (let count = 1 + choices.below(most); count > 0; count--) {
+        unacknowledged.push(next);
+        write(link, next++, false);
+      }
+      if (plan.rests === 0) return;
+      rested = false;
+      time.after(choices.below(plan.rests), () => {
+        rested = true;
+      });
+    },
+    mischief: (): void => {
+      if (choices.chance(0.5)) link?.vanish();
+      else link?.reset();
+    },
+    /** Connects once more: its session may have outlived its connection unnoticed, and can only end with one. */
+    endSession: (): void => {
+      mustEnd = true;
+    },
+    /** Leaves for good. */
+    retire: (): void => {
+      retired = true;
+      if (link && connected) {
+        link.write({ cmd: 'disconnect' });
+        link.leave();
+      }
+    },
+    isGone: () => link === undefined,
+  };
+}
+
+export type Publisher = ReturnType<typeof createPublisher>;

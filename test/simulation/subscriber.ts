@@ -1,0 +1,201 @@
+/** A modelled subscriber: comes and goes, subscribes and unsubscribes, acknowledges at once, late or never. */
+import type { Packet } from 'mqtt-packet';
+import { connectPacket } from '../broker/world.ts';
+import type { Choices } from './choices.ts';
+import type { Judge } from './judge.ts';
+import { type Link, type LinkOptions, openLink } from './link.ts';
+
+export interface SubscriberPlan {
+  /** Who it is in traces: several may share one client id. */
+  readonly name: string;
+  readonly clientId: string;
+  readonly persistent: boolean;
+  readonly filters: Readonly<Record<string, 0 | 1>>;
+  readonly acknowledges: 'at once' | 'late' | 'never';
+  /** How long it stays away, ms. */
+  readonly away: number;
+  /** Ignores the rules of the wire. */
+  readonly bare: boolean;
+}
+
+export interface SubscriberOptions extends Pick<LinkOptions, 'cloud' | 'time'> {
+  readonly plan: SubscriberPlan;
+  readonly choices: Choices;
+  readonly judge: Judge;
+  readonly window: number;
+}
+
+export function createSubscriber({ plan, choices, judge, window, cloud, time }: SubscriberOptions) {
+  const { name, clientId, persistent } = plan;
+  let link: Link | undefined;
+  let connected = false;
+  let back = true;
+  let calm = false;
+  let retired = false;
+  /** The next CONNECT ends the session. */
+  let startsClean = !persistent;
+  let everSubscribed = false;
+  let everConnected = false;
+  /** Filters of this connection by the packet id of the SUBSCRIBE or UNSUBSCRIBE. */
+  const asked = new Map<number, { readonly filter: string; readonly leaves: boolean }>();
+  let packetId = 0;
+  let held = new Set<string>();
+  /** Received on this connection and not yet acknowledged: packet id to payload. */
+  let unacknowledged = new Map<number, string>();
+
+  /** What was not acknowledged on the connection before. */
+  let former = new Map<number, string>();
+  /** What was acknowledged on this connection. */
+  const acknowledged = new Set<string>();
+
+  const onPacket = (packet: Packet, from: Link): void => {
+    if (from !== link) return;
+    const { id } = from.socket;
+    switch (packet.cmd) {
+      case 'connack':
+        connected = true;
+        judge.replied(id);
+        if (!packet.sessionPresent) held = new Set();
+        if (packet.sessionPresent && startsClean) judge.fail(`${name} asked for a clean session and got an old one`);
+        startsClean = !persistent;
+        everConnected = true;
+        // Some acknowledge now what they have received on the connection before.
+        if (packet.sessionPresent && former.size > 0 && choices.chance(0.3)) {
+          for (const [messageId, payload] of former) {
+            acknowledged.add(payload);
+            judge.acknowledging(id, messageId);
+          }
+          from.write(...[...former.keys()].map((messageId) => ({ cmd: 'puback' as const, messageId })));
+        }
+        former = new Map();
+        break;
+      case 'suback':
+      case 'unsuback': {
+        const what = asked.get(packet.messageId as number);
+        if (!what) break;
+        asked.delete(packet.messageId as number);
+        if (what.leaves) judge.unsubscribed(id, what.filter);
+        else {
+          held.add(what.filter);
+          everSubscribed = true;
+          judge.subscribed(id, what.filter);
+        }
+        break;
+      }
+      case 'publish': {
+        const payload = String(packet.payload);
+        judge.received(id, payload, packet.qos, !plan.bare);
+        if (packet.qos === 0) break;
+        const pid = packet.messageId as number;
+        const owner = unacknowledged.get(pid);
+        if (owner !== undefined && owner !== payload && !acknowledged.has(owner))
+          judge.fail(`packet id ${pid} is used by ${owner} and ${payload}`);
+        unacknowledged.set(pid, payload);
+        // It may have been sent again while its PUBACK was on the way: then it takes no room.
+        const inFlight = [...unacknowledged.values()].filter((each) => !acknowledged.has(each)).length;
+        if (inFlight > window && judge.keepsWindow()) judge.fail(`${inFlight} are in flight to ${name}`);
+        break;
+      }
+    }
+  };
+  const onOver = (from: Link): void => {
+    if (from !== link) return;
+    link = undefined;
+    asked.clear();
+    if (connected) former = unacknowledged;
+    connected = false;
+    unacknowledged = new Map();
+    acknowledged.clear();
+    back = false;
+    time.after(calm ? 0 : choices.below(plan.away), () => {
+      back = true;
+    });
+  };
+
+  const missing = (): string | undefined =>
+    Object.keys(plan.filters).find(
+      (filter) => !held.has(filter) && ![...asked.values()].some((each) => each.filter === filter),
+    );
+  const ask = (to: Link, filter: string, leaves: boolean): void => {
+    const messageId = ++packetId;
+    asked.set(messageId, { filter, leaves });
+    if (leaves) {
+      held.delete(filter);
+      judge.unsubscribing(to.socket.id, filter);
+      to.write({ cmd: 'unsubscribe', messageId, unsubscriptions: [filter] });
+    } else {
+      const qos = plan.filters[filter] ?? 1;
+      judge.subscribing(to.socket.id, filter, qos);
+      to.write({ cmd: 'subscribe', messageId, subscriptions: [{ topic: filter, qos }] });
+    }
+  };
+  const acknowledge = (to: Link): void => {
+    const ids = [...unacknowledged.keys()].slice(0, 1 + choices.below(unacknowledged.size));
+    for (const messageId of ids) {
+      acknowledged.add(unacknowledged.get(messageId) ?? '');
+      judge.acknowledging(to.socket.id, messageId);
+      unacknowledged.delete(messageId);
+    }
+    to.write(...ids.map((messageId) => ({ cmd: 'puback' as const, messageId })));
+  };
+  const mayAcknowledge = (): boolean =>
+    unacknowledged.size > 0 && (calm || plan.acknowledges === 'at once' || plan.acknowledges === 'late');
+
+  return {
+    hasSubscribed: () => everSubscribed,
+    wantsTurn: (): boolean => {
+      if (retired) return false;
+      if (!link) return back;
+      return connected && (missing() !== undefined || mayAcknowledge());
+    },
+    act: (): void => {
+      if (!link) {
+        link = openLink({ cloud, time, name, bare: plan.bare, onPacket, onOver });
+        link.write({ ...connectPacket(clientId), clean: startsClean });
+        return;
+      }
+      const filter = missing();
+      const holdsBack = !calm && plan.acknowledges === 'late' && choices.chance(0.8);
+      if (filter !== undefined) ask(link, filter, false);
+      else if (!holdsBack) acknowledge(link);
+    },
+    mischief: (): void => {
+      if (!link) return;
+      const filter = [...held].find((each) => ![...asked.values()].some(({ filter }) => filter === each));
+      const kind = choices.below(connected ? 6 : 2);
+      if (kind === 0) link.vanish();
+      if (kind === 1) link.reset();
+      if (kind === 2) {
+        link.write({ cmd: 'disconnect' });
+        link.leave();
+      }
+      if (kind === 3 && filter !== undefined) ask(link, filter, true);
+      if (kind === 4 && filter !== undefined) ask(link, filter, false);
+      if (kind === 5 && choices.chance(0.5)) {
+        startsClean = true;
+        link.reset();
+      }
+    },
+    /** From now on it stays, and acknowledges everything. */
+    calmDown: (): void => {
+      calm = true;
+      back = true;
+    },
+    /** Leaves for good: its session stays, if it is persistent. */
+    retire: (): void => {
+      retired = true;
+      if (!link) return;
+      if (connected) link.write({ cmd: 'disconnect' });
+      link.leave();
+    },
+    /** Its next CONNECT ends the session. */
+    endSession: (): void => {
+      startsClean = true;
+    },
+    link: () => link,
+    isConnected: () => connected,
+    hasConnected: () => everConnected,
+  };
+}
+
+export type Subscriber = ReturnType<typeof createSubscriber>;
