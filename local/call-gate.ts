@@ -45,6 +45,7 @@ export const createCallGate = (
     );
     const rule = rules[index];
     if (rule === undefined) return undefined;
+    faults.strike('lambda.kill');
     rule.times -= 1;
     if (rule.times === 0) rules.splice(index, 1);
     return rule;

@@ -6,6 +6,7 @@
  * - Everything is off by default. A change is merged into what is set: objects by name, arrays as a whole.
  * - A `Chance` strikes the next `next` occasions for sure (each counts it down), and beyond them a `share` of all.
  * - The emulators ask here and carry out; nothing here knows how.
+ * - Every strike is counted under the name of its switch, so that a test can tell that its fault was there.
  */
 import * as v from 'valibot';
 
@@ -119,6 +120,10 @@ const schema = v.strictObject({
 export type FaultSwitches = v.InferOutput<typeof schema>;
 export type Chance = { next: number; share: number };
 export type KillRule = FaultSwitches['lambda']['kill'][number];
+/** A switch by its place, such as `posts.throttle`. */
+export type SwitchName = {
+  [Group in keyof FaultSwitches]: `${Group}.${keyof FaultSwitches[Group] & string}`;
+}[keyof FaultSwitches];
 
 type Patch<T> = T extends readonly (infer E)[]
   ? readonly Patch<E>[]
@@ -141,30 +146,54 @@ export interface Faults {
   set(patch: FaultPatch): FaultSwitches;
   /** All off. */
   clear(): void;
+  /** How often a switch has struck since the stack started, whether it is still on or not. */
+  struck(name: SwitchName): number;
+  /** Resolves when a switch has struck so often since the stack started. */
+  untilStruck(name: SwitchName, times: number): Promise<void>;
 }
 
 /** What the emulators see of the switches. */
 export interface FaultSource {
   readonly live: FaultSwitches;
-  /** Whether `chance` strikes now; counts it down. */
-  strikes(chance: Chance): boolean;
+  /** Whether the `chance` of a switch strikes now; counts it down, and the strike. */
+  strikes(name: SwitchName, chance: Chance): boolean;
+  /** Counts a strike of a switch that is no chance. */
+  strike(name: SwitchName): void;
   random(): number;
 }
 
 export const createFaults = (random: () => number = Math.random): Faults & FaultSource => {
   let live = v.parse(schema, {});
+  const counts = new Map<SwitchName, number>();
+  const waiting = new Set<() => void>();
+  const struck = (name: SwitchName): number => counts.get(name) ?? 0;
+  const strike = (name: SwitchName): void => {
+    counts.set(name, struck(name) + 1);
+    for (const look of [...waiting]) look();
+  };
   return {
     get live() {
       return live;
     },
     random,
-    strikes: (chance) => {
-      if (chance.next > 0) {
-        chance.next -= 1;
-        return true;
-      }
-      return chance.share > 0 && random() < chance.share;
+    strike,
+    strikes: (name, chance) => {
+      if (chance.next > 0) chance.next -= 1;
+      else if (chance.share === 0 || random() >= chance.share) return false;
+      strike(name);
+      return true;
     },
+    struck,
+    untilStruck: (name, times) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (struck(name) < times) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
     current: () => structuredClone(live),
     set: (patch) => {
       if (!isObject(patch)) throw new FaultsError('the switches are set by a JSON object');

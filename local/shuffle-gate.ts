@@ -15,7 +15,8 @@ export interface ShuffleGate {
   open(): void;
 }
 
-export const shuffleGate = (clock: Clock): ShuffleGate => {
+/** @param onShuffle told when several go in another order than they came */
+export const shuffleGate = (clock: Clock, onShuffle: () => void): ShuffleGate => {
   let held: Array<() => void> = [];
   let cancel: Cancel = () => {};
 
@@ -23,6 +24,7 @@ export const shuffleGate = (clock: Clock): ShuffleGate => {
     cancel();
     const leaving = held.reverse();
     held = [];
+    if (leaving.length > 1) onShuffle();
     for (const leave of leaving) leave();
   };
 

@@ -14,7 +14,7 @@ import { functions, LAMBDA_TIMEOUT_SECONDS, type LambdaEnvironment, tables, work
 import { readBrokerSettings } from '../lib/settings.ts';
 import { isAllowed } from './authorization.ts';
 import { createCallGate } from './call-gate.ts';
-import { systemClock } from './clock.ts';
+import { skippableClock } from './clock.ts';
 import { openDataDirectory } from './data-directory.ts';
 import { type DynamoDb, openDynamoDb } from './dynamodb/dynamodb.ts';
 import { type EventSource, startEventSource } from './event-sources/event-source.ts';
@@ -82,6 +82,11 @@ export interface LocalStack {
   invoke(functionName: FunctionName, event: object): Promise<Outcome>;
   /** Resolves when no Lambda runs or waits to run. Delayed messages do not count. */
   quiet(): Promise<void>;
+  /**
+   * Lets the stack's time jump ahead as soon as no Lambda runs: leases, delays, time-outs and sessions run out without anybody
+   * waiting for them. Clients go by their own time, and so does the next run on the same data directory.
+   */
+  skip(milliseconds: number): Promise<void>;
   /** Deletes expired items now, and says how many. */
   sweepExpired(): Promise<number>;
   stop(): Promise<void>;
@@ -100,7 +105,7 @@ const BATCHES_AT_ONCE = 5;
  */
 export const startLocalStack = async (options: LocalStackOptions = {}): Promise<LocalStack> => {
   const { log = silentLog, stageName = 'mqtt', onProgress: progress = () => {} } = options;
-  const clock = systemClock;
+  const clock = skippableClock();
   const settings = readBrokerSettings(options.settings ?? {});
   const faults = createFaults();
   if (options.faults) faults.set(options.faults);
@@ -218,6 +223,10 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
       connections: gateway.connections,
       invoke: runner.invoke,
       quiet: runner.quiet,
+      skip: async (milliseconds) => {
+        while (!runner.isQuiet()) await runner.quiet();
+        clock.skip(milliseconds);
+      },
       sweepExpired: dynamodb.sweep,
       stop,
     };

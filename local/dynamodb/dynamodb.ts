@@ -85,7 +85,7 @@ const answer = (result: EngineResult): Answer => {
 const failure = (operation: string, faults: FaultSource): EngineResult | undefined => {
   for (const rule of faults.live.dynamodb.fail) {
     if (rule.operation !== '*' && rule.operation !== operation) continue;
-    if (!faults.strikes(rule)) continue;
+    if (!faults.strikes('dynamodb.fail', rule)) continue;
     return {
       refused: {
         status: rule.error === 'InternalServerError' ? 500 : 400,
@@ -106,7 +106,7 @@ const splitBatch = (operation: string, request: object, faults: FaultSource) => 
   const flat = Object.entries(items).flatMap(([table, asked]) =>
     ((isGet ? (asked as { Keys?: unknown[] }).Keys : (asked as unknown[])) ?? []).map((one) => ({ table, one })),
   );
-  if (flat.length < 2 || !faults.strikes(faults.live.dynamodb.unprocessed)) return undefined;
+  if (flat.length < 2 || !faults.strikes('dynamodb.unprocessed', faults.live.dynamodb.unprocessed)) return undefined;
 
   const regroup = (part: typeof flat): RequestItems => {
     const tables = new Map<string, unknown[]>();

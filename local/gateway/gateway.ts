@@ -88,11 +88,14 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   /** False where the stack stopped before it was told. */
   const tellDisconnect = async (facts: ConnectionFacts, closing: Closing): Promise<boolean> => {
     const { drop, double, delayMs } = faults.live.disconnect;
-    if (faults.strikes(drop)) return true;
-    if (delayMs > 0) await pause(clock, delayMs, stopping.signal);
+    if (faults.strikes('disconnect.drop', drop)) return true;
+    if (delayMs > 0) {
+      faults.strike('disconnect.delayMs');
+      await pause(clock, delayMs, stopping.signal);
+    }
     if (stopping.signal.aborted) return false;
     const event = (): object => disconnectEvent(facts, closing, newRequestId(), clock.now());
-    const times = faults.strikes(double) ? 2 : 1;
+    const times = faults.strikes('disconnect.double', double) ? 2 : 1;
     const outcomes = await Promise.all(Array.from({ length: times }, () => invoke('$disconnect', event())));
     const wasKilled = outcomes.some((outcome) => outcome?.kind === 'failed' && outcome.reason === 'killed');
     return !(stopping.signal.aborted && wasKilled);
@@ -115,7 +118,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       connection.send(text);
     };
     const { refuse } = faults.live.frames;
-    if (faults.strikes(refuse)) return reply(gatewayFrame(refuse.message, connectionId, requestId));
+    if (faults.strikes('frames.refuse', refuse)) return reply(gatewayFrame(refuse.message, connectionId, requestId));
 
     const outcome = await invoke('$default', messageEvent(connection.facts, body, requestId, clock.now()));
     if (!options.routeResponse) return;

@@ -32,7 +32,7 @@ export const managementApi = (options: ManagementApiOptions): ManagementApi => {
   const gates = new WeakMap<Connection, ShuffleGate>();
 
   const gateOf = (connection: Connection): ShuffleGate => {
-    const gate = gates.get(connection) ?? shuffleGate(clock);
+    const gate = gates.get(connection) ?? shuffleGate(clock, () => faults.strike('posts.reorder'));
     gates.set(connection, gate);
     return gate;
   };
@@ -40,7 +40,10 @@ export const managementApi = (options: ManagementApiOptions): ManagementApi => {
   const findOpen = (id: string): Connection | undefined => {
     const { gone } = faults.live.posts;
     const connection = find(id);
-    return connection?.isOpen() && !gone.includes(id) && !gone.includes('*') ? connection : undefined;
+    if (!connection?.isOpen()) return undefined;
+    if (!gone.includes(id) && !gone.includes('*')) return connection;
+    faults.strike('posts.gone');
+    return undefined;
   };
 
   const post = async (id: string, body: Buffer): Promise<Answer> => {
@@ -49,15 +52,19 @@ export const managementApi = (options: ManagementApiOptions): ManagementApi => {
     const connection = findOpen(id);
     if (connection === undefined) return gone();
     const { posts } = faults.live;
-    if (faults.strikes(posts.throttle) || connection.bufferedBytes() > limits.clientBufferBytes) return throttled();
-    if (posts.delayMs > 0) await pause(clock, posts.delayMs, options.stopping);
+    if (faults.strikes('posts.throttle', posts.throttle) || connection.bufferedBytes() > limits.clientBufferBytes)
+      return throttled();
+    if (posts.delayMs > 0) {
+      faults.strike('posts.delayMs');
+      await pause(clock, posts.delayMs, options.stopping);
+    }
     await gateOf(connection).pass(posts.reorder);
     if (!connection.isOpen()) return gone();
-    if (faults.strikes(posts.lose)) return ok();
+    if (faults.strikes('posts.lose', posts.lose)) return ok();
     // Assumption: one text frame whatever the size; what is no UTF-8 is replaced.
     connection.send(body.toString());
     options.onPush();
-    return faults.strikes(posts.failAfterDelivery)
+    return faults.strikes('posts.failAfterDelivery', posts.failAfterDelivery)
       ? failure(500, 'InternalServerErrorException', 'Internal server error')
       : ok();
   };

@@ -6,7 +6,7 @@
  * - Whatever happens, an invocation ends, exactly once.
  */
 import { Worker } from 'node:worker_threads';
-import type { Cancel, Clock } from '../clock.ts';
+import type { Cancel, SkippableClock } from '../clock.ts';
 import type { Invocation, LambdaError, WorkerMessage, WorkerSetup } from './messages.ts';
 
 export type Outcome =
@@ -34,14 +34,14 @@ export interface EnvironmentOptions {
   readonly workerFile: string;
   readonly functionFile: string;
   readonly variables: Readonly<Record<string, string>>;
-  readonly clock: Clock;
+  readonly clock: SkippableClock;
   readonly print: (line: string) => void;
 }
 
 export const startEnvironment = (options: EnvironmentOptions): Environment => {
   const { id, functionName, clock, print } = options;
   const alarm = new SharedArrayBuffer(4);
-  const setup: WorkerSetup = { file: options.functionFile, alarm };
+  const setup: WorkerSetup = { file: options.functionFile, alarm, skipped: clock.skipped };
   const worker = new Worker(options.workerFile, { workerData: setup, env: { ...options.variables }, execArgv: [] });
 
   let alive = true;
@@ -125,7 +125,7 @@ export const startEnvironment = (options: EnvironmentOptions): Environment => {
           requestId,
           functionName,
           event: JSON.stringify(event),
-          deadline: Date.now() + timeoutMs,
+          deadline: clock.now() + timeoutMs,
         };
         worker.postMessage(invocation);
         const flag = new Int32Array(alarm);

@@ -5,6 +5,8 @@ export interface WorkerSetup {
   readonly file: string;
   /** One Int32: the worker sleeps on it while it is 0. */
   readonly alarm: SharedArrayBuffer;
+  /** One BigInt64: the milliseconds that the stack's time is ahead of the machine's. */
+  readonly skipped: SharedArrayBuffer;
 }
 
 export interface Invocation {

@@ -10,7 +10,7 @@
  * - What became of an invocation is a value. Nothing here throws because a handler did.
  */
 import { randomUUID } from 'node:crypto';
-import { type Clock, pause } from '../clock.ts';
+import { pause, type SkippableClock } from '../clock.ts';
 import type { FaultSource } from '../faults.ts';
 import type { LogSink } from '../log.ts';
 import { type ShuffleGate, shuffleGate } from '../shuffle-gate.ts';
@@ -45,6 +45,7 @@ export interface Runner {
   wasKilled(environmentId: string): boolean;
   /** The latest invocations, oldest first. */
   invocations(): readonly InvocationRecord[];
+  isQuiet(): boolean;
   /** Resolves when nothing runs or waits. */
   quiet(): Promise<void>;
   /** Takes no more invocations, gives those that run `graceMs` to end, and ends all environments. */
@@ -57,7 +58,7 @@ export interface RunnerOptions {
   readonly timeoutMs: number;
   /** Environments of one function at most. */
   readonly concurrency: number;
-  readonly clock: Clock;
+  readonly clock: SkippableClock;
   readonly faults: FaultSource;
   readonly log: LogSink;
 }
@@ -80,7 +81,14 @@ export const startRunner = (options: RunnerOptions): Runner => {
   const pools = new Map<string, Pool>(
     Object.entries(options.bundles.functions).map(([name, file]) => [
       name,
-      { name, file, environments: new Set(), idle: [], line: [], completions: shuffleGate(clock) },
+      {
+        name,
+        file,
+        environments: new Set(),
+        idle: [],
+        line: [],
+        completions: shuffleGate(clock, () => faults.strike('lambda.reorder')),
+      },
     ]),
   );
   const records: MutableRecord[] = [];
@@ -158,7 +166,10 @@ export const startRunner = (options: RunnerOptions): Runner => {
       kill: () => kill(environment),
     });
     const slowMs = slowness(pool.name);
-    if (slowMs > 0) await pause(clock, slowMs, stopping.signal);
+    if (slowMs > 0) {
+      faults.strike('lambda.slow');
+      await pause(clock, slowMs, stopping.signal);
+    }
     const outcome = await environment.invoke(requestId, event, options.timeoutMs);
     record.outcome = outcome.kind === 'returned' ? 'returned' : outcome.reason;
     running.delete(environment.id);
@@ -198,6 +209,7 @@ export const startRunner = (options: RunnerOptions): Runner => {
     runningIn: (environmentId) => running.get(environmentId),
     wasKilled: (environmentId) => killed.has(environmentId),
     invocations: () => records.map((record) => ({ ...record, calls: [...record.calls] })),
+    isQuiet: () => active === 0,
     quiet: () => (active === 0 ? Promise.resolve() : new Promise((resolve) => whenQuiet.push(resolve))),
 
     stop: async (graceMs) => {

@@ -36,7 +36,7 @@ export const messageOperations: Readonly<Record<string, Operation>> = {
     checkRange('MaxNumberOfMessages', request.MaxNumberOfMessages, 1, 10);
     checkRange('VisibilityTimeout', request.VisibilityTimeout, 0, 43_200);
     checkRange('WaitTimeSeconds', request.WaitTimeSeconds, 0, 20);
-    if (faults.strikes(faults.live.sqs.emptyReceive)) return {};
+    if (faults.strikes('sqs.emptyReceive', faults.live.sqs.emptyReceive)) return {};
     const received = await queues.receive(name, {
       most: request.MaxNumberOfMessages ?? 1,
       visibilityTimeout: request.VisibilityTimeout,

@@ -10,7 +10,7 @@ const allowedName = /^[A-Za-z0-9_-]{1,80}$/;
 export const queueOperations: Readonly<Record<string, Operation>> = {
   CreateQueue: ({ QueueName, Attributes = {} }, { queues, faults, urlOf }) => {
     const name = readQueueName(QueueName, Attributes);
-    if (faults.strikes(faults.live.sqs.throttleCreateQueue)) {
+    if (faults.strikes('sqs.throttleCreateQueue', faults.live.sqs.throttleCreateQueue)) {
       throw new SqsError('RequestThrottled', 'Rate of CreateQueue exceeded.');
     }
     return { QueueUrl: urlOf(queues.create(name, Attributes).name) };

@@ -207,7 +207,9 @@ export const openQueues = ({ clock, log, faults, journalFile }: QueuesOptions): 
     readAttributes(name, raw);
     const uid = randomUUID();
     journal.append({ kind: 'created', uid, name, raw, at: now });
-    return add(uid, name, raw, now, now + faults.live.sqs.newQueueDelayMs);
+    const { newQueueDelayMs } = faults.live.sqs;
+    if (newQueueDelayMs > 0) faults.strike('sqs.newQueueDelayMs');
+    return add(uid, name, raw, now, now + newQueueDelayMs);
   };
 
   return {
@@ -244,7 +246,7 @@ export const openQueues = ({ clock, log, faults, journalFile }: QueuesOptions): 
           now,
           most,
           visibilityTimeout,
-          doubles: () => faults.strikes(faults.live.sqs.double),
+          doubles: () => faults.strikes('sqs.double', faults.live.sqs.double),
         });
         if (journal.size() > compactAt) compact();
         if (received.length > 0 || now >= deadline) return received;

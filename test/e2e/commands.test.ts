@@ -1,36 +1,7 @@
 /** The commands as a person types them, in processes of their own. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
-
-const command = 'bin/serverless-mqtt.mjs';
-
-const run = (args: readonly string[]) => {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  const waiting: { pattern: RegExp; resolve: (match: RegExpExecArray) => void }[] = [];
-  const take = (chunk: Buffer) => {
-    output += String(chunk);
-    for (const { pattern, resolve } of waiting) {
-      const match = pattern.exec(output);
-      if (match) resolve(match);
-    }
-  };
-  child.stdout.on('data', take);
-  child.stderr.on('data', take);
-  const exit = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
-  return {
-    child,
-    exit,
-    output: () => output,
-    until: (pattern: RegExp) =>
-      new Promise<RegExpExecArray>((resolve, reject) => {
-        const match = pattern.exec(output);
-        if (match) resolve(match);
-        else waiting.push({ pattern, resolve });
-        void exit.then(() => reject(new Error(`it ended without printing ${pattern}:\n${output}`)));
-      }),
-  };
-};
+import { command, run } from './command.ts';
 
 describe('npm start, npm run demo and the example', () => {
   const children: ChildProcess[] = [];

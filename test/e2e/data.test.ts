@@ -1,32 +1,86 @@
+/** A stack with a data directory goes down in the middle of everything and comes back on the same port. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { numbered, startStack } from './stack.ts';
+import { type LocalStack, startLocalStack } from '../../local/stack.ts';
+import { command, run } from './command.ts';
+import { type Clients, clientsOf } from './stack.ts';
+import { startStream } from './stream.ts';
+
+/** A Lambda's lease on a session runs out, and what it received is visible again: ms. */
+const LEASE = 31_000;
 
 describe('a local stack with a data directory', () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'serverless-mqtt-data-'));
-  afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
+  let dataDir: string;
+  /** Of the test that runs, undone last first. */
+  let undo: (() => unknown)[];
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'serverless-mqtt-data-'));
+    undo = [() => rmSync(dataDir, { recursive: true, force: true })];
+  });
+  afterEach(async () => {
+    for (const step of undo.reverse()) await step();
+  });
 
-  it('keeps sessions, subscriptions and stored messages across restarts, in the middle of redelivery too', async () => {
-    let stack = await startStack({ dataDir });
-    const before = await stack.connect('keeper', { clean: false });
-    await before.mqtt.subscribeAsync('kept/#', { qos: 1 });
-    await before.end();
-    const publisher = await stack.connect('publisher');
-    for (const payload of numbered(25)) await publisher.mqtt.publishAsync('kept/x', payload, { qos: 1 });
-    await stack.stop();
+  const startHere = async (port = 0): Promise<LocalStack> => {
+    const stack = await startLocalStack({ port, dataDir });
+    undo.push(stack.stop);
+    return stack;
+  };
+  const clientsAt = (url: string): Clients => {
+    const clients = clientsOf(url);
+    undo.push(clients.endAll);
+    return clients;
+  };
 
-    stack = await startStack({ dataDir });
-    const middle = await stack.connect('keeper', { clean: false, reconnectPeriod: 0 });
-    expect(middle.sessionPresent).toBe(true);
-    await middle.until(10);
-    await stack.stop();
+  it('that is stopped in the middle of a drain keeps what was acknowledged, and its order', async () => {
+    const first = await startHere();
+    const stream = await startStream(clientsAt(first.url), 'stopped');
+    await stream.subscriber.leave();
+    await stream.publish(8, 'in one go');
+    await stream.subscriber.come();
+    await stream.subscriber.until(1);
+    const publishing = stream.publish(5);
+    await first.stop();
 
-    stack = await startStack({ dataDir });
-    const after = await stack.connect('keeper', { clean: false });
-    const all = () => [...new Set([...middle.received, ...after.received])];
-    for (let count = 1; all().length < 25; count++) await after.until(count);
-    expect(all()).toEqual(numbered(25));
-    await stack.stop();
+    const second = await startHere(first.port);
+    await second.skip(LEASE);
+    await publishing;
+    await stream.holds();
+    expect(stream.subscriber.connections()).toBeGreaterThanOrEqual(3);
+  });
+
+  it('that is killed in the middle of a drain, twice, keeps what was acknowledged, and its order', async () => {
+    const start = async (port: string) => {
+      const stack = run([command, 'start', '--port', port, '--data', dataDir]);
+      undo.push(() => stack.child.kill('SIGKILL'));
+      const [url = ''] = await stack.until(/ws:\/\/127\.0\.0\.1:\d+\/mqtt/);
+      const kill = async (): Promise<void> => {
+        stack.child.kill('SIGKILL');
+        await stack.exit;
+        expect(stack.child.signalCode).toBe('SIGKILL');
+      };
+      return { ...stack, url, kill };
+    };
+    const first = await start('0');
+    const { port } = new URL(first.url);
+    const stream = await startStream(clientsAt(first.url), 'killed');
+    await stream.subscriber.leave();
+    await stream.publish(10, 'in one go');
+
+    await stream.subscriber.come();
+    await stream.subscriber.until(1);
+    const publishing = stream.publish(5);
+    await first.kill();
+
+    const second = await start(port);
+    expect(second.output()).toContain('was left behind by a stack that died: taken over');
+    await stream.subscriber.untilSentAgain();
+    await second.kill();
+
+    const third = await startHere(Number(port));
+    await third.skip(LEASE);
+    await publishing;
+    await stream.holds();
   });
 });

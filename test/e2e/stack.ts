@@ -14,45 +14,78 @@ export interface Client {
   end(): Promise<void>;
 }
 
-export interface Stack extends LocalStack {
-  readonly lines: string[];
+/** Makes the clients of one broker, and ends them. */
+export interface Clients {
+  /** One that connects, and goes on connecting whatever happens. Ask it for the reasons by its `error` events. */
+  open(clientId: string, options?: IClientOptions): MqttClient;
+  /** One that is connected. Rejects where it is refused. */
   connect(clientId: string, options?: IClientOptions): Promise<Client>;
+  /** Cuts the client's socket in the middle of whatever it does, and ends the client. */
+  cut(client: MqttClient): Promise<void>;
+  /** Ends those that are still there, without a word. */
+  endAll(): Promise<void>;
+}
+
+export interface Stack extends LocalStack, Clients {
+  readonly lines: string[];
 }
 
 export async function startStack(options: LocalStackOptions = {}): Promise<Stack> {
   const lines: string[] = [];
-  const clients = new Set<MqttClient>();
   const stack = await startLocalStack({
     port: 0,
     log: (line) => lines.push(line),
     ...options,
   });
+  const clients = clientsOf(stack.url);
   return {
     ...stack,
+    ...clients,
     lines,
-    connect: (clientId, clientOptions = {}) => connectClient(stack.url, clientId, clientOptions, clients),
     stop: async () => {
-      await Promise.all([...clients].map((client) => client.endAsync(true)));
+      await clients.endAll();
       await stack.stop();
     },
   };
 }
 
-/** Resolves with the first CONNACK. Messages are recorded from the first one on. */
-export const connectClient = (
-  url: string,
-  clientId: string,
-  options: IClientOptions = {},
-  clients: Set<MqttClient> = new Set(),
-): Promise<Client> =>
-  new Promise((resolve, reject) => {
+export function clientsOf(url: string): Clients {
+  /** Each with its newest socket. */
+  const sockets = new Map<MqttClient, () => WebSocket | undefined>();
+  const open = (clientId: string, options: IClientOptions = {}): MqttClient => {
+    let newest: WebSocket | undefined;
+    class Socket extends WebSocket {
+      constructor(address: string, protocols: string[]) {
+        super(address, protocols);
+        newest = this;
+      }
+    }
     const client = mqtt.connect(url, {
-      ...overServerlessMqtt({ WebSocket: WebSocket as never, random: () => 0 }),
+      ...overServerlessMqtt({ WebSocket: Socket as never, random: () => 0 }),
       clientId,
       clean: true,
       ...options,
     });
-    clients.add(client);
+    sockets.set(client, () => newest);
+    client.once('end', () => sockets.delete(client));
+    return client;
+  };
+  return {
+    open,
+    connect: (clientId, options) => connected(open(clientId, options)),
+    cut: async (client) => {
+      sockets.get(client)?.()?.terminate();
+      await client.endAsync(true);
+    },
+    endAll: async () => {
+      await Promise.all(Array.from(sockets.keys(), (client) => client.endAsync(true)));
+    },
+  };
+}
+
+/** Resolves with the first CONNACK. Messages are recorded from the first one on. */
+const connected = (client: MqttClient): Promise<Client> =>
+  new Promise((resolve, reject) => {
     const received: string[] = [];
     const waiting: { count: number; resolve: (received: readonly string[]) => void }[] = [];
     client.on('message', (_topic, payload) => {
@@ -76,7 +109,6 @@ export const connectClient = (
             ? Promise.resolve(received)
             : new Promise((settle) => waiting.push({ count, resolve: settle })),
         end: async () => {
-          clients.delete(client);
           await client.endAsync();
         },
       });

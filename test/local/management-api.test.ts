@@ -223,6 +223,7 @@ describe('faults of posts', () => {
       ['third', 'second', 'first'],
       ['second', 'third', 'first'],
     ]).toContainEqual(order);
+    expect(gateway.faults.struck('posts.reorder')).toBe(1);
   });
 
   test('a post is not held for ever where no other comes', async () => {
@@ -234,5 +235,6 @@ describe('faults of posts', () => {
     await gateway.clock.advance(250);
     await only;
     expect((await client.next()).text).toBe('only');
+    expect(gateway.faults.struck('posts.reorder')).toBe(0);
   });
 });
