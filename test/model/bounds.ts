@@ -136,6 +136,7 @@ export const bounds: readonly Bound[] = [
     { ...nobody, start: 'new', leavesEarly: true },
   ),
   bound('expiry', 'the session expires, and so does the next one', { expiries: 2 }, one),
+  bound('expiry-death', 'the session expires, a Lambda dies', { expiries: 1, deaths: 1 }, one),
   bound('expiry-clean', 'the session expires, or is replaced', { expiries: 1, cleanStarts: 1 }, one),
   bound(
     'expiry-leave',
@@ -207,7 +208,6 @@ export const bounds: readonly Bound[] = [
     { cleanStarts: 2, leaves: 2 },
     { ...one, ...direct },
   ),
-  full('expiry-death', 'the session expires, a Lambda dies', { expiries: 1, deaths: 1 }, one),
   full('expiry-late', 'the session expires, the client vanishes', { expiries: 1, leaves: 1 }, one),
   full('rebind-death', 'the client moves, a Lambda dies', { rebinds: 1, deaths: 1 }, direct),
   full('rebind-leave', 'the client moves and vanishes', { rebinds: 1, leaves: 1 }, direct),
