@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 import { caughtFile } from '../test/simulation/caught.ts';
 import { replayed } from '../test/simulation/choices.ts';
 import { faultKinds } from '../test/simulation/faults.ts';
-import { directed, type Mutant, mutantOf, otherMutants } from '../test/simulation/mutants.ts';
+import { directed, type Mutant, mutantOf, otherMutants, UnknownMutant } from '../test/simulation/mutants.ts';
 import { run } from '../test/simulation/run.ts';
 import { shrink } from '../test/simulation/shrink.ts';
 import { emptyReport, type Order, type Report, sum } from '../test/simulation/worker.ts';
@@ -84,7 +84,7 @@ const hireCrew = async (): Promise<Crew> => {
       });
     },
     dismiss: () => {
-      for (const worker of all) worker.disconnect();
+      for (const worker of all) if (worker.connected) worker.disconnect();
     },
   };
 };
@@ -143,7 +143,7 @@ const huntMutants = async (crew: Crew, most: number, chosen: string | undefined)
     }),
   );
   if (chosen === undefined) {
-    const inOrder = names.flatMap((name) => (caught.has(name) ? [[name, caught.get(name)]] : []));
+    const inOrder = names.map((name) => [name, caught.get(name) ?? null]);
     writeFileSync(caughtFile, `${JSON.stringify(Object.fromEntries(inOrder), null, 2)}\n`);
   }
   console.log(`${names.length} mutants, ${survivors} survive ${most} seeds each`);
@@ -178,6 +178,14 @@ const withCrew = async (task: (crew: Crew) => Promise<boolean>): Promise<number>
   }
 };
 
+/** Called wrongly. */
+class Misused extends Error {}
+
+const isMisused = (error: unknown): error is Error =>
+  error instanceof Misused ||
+  error instanceof UnknownMutant ||
+  String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS');
+
 const main = async (): Promise<number> => {
   const { values } = parseArgs({
     options: {
@@ -198,7 +206,7 @@ const main = async (): Promise<number> => {
     return 0;
   }
   if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1) {
-    throw new Error('--seed and --seeds take whole numbers');
+    throw new Misused('--seed and --seeds take whole numbers');
   }
   if (values.mutants) return withCrew(async (crew) => (await huntMutants(crew, count, mutant)) === 0);
   if (values.trace || values.shrink) {
@@ -210,6 +218,7 @@ const main = async (): Promise<number> => {
 try {
   process.exitCode = await main();
 } catch (error) {
-  console.error(`${(error as Error).message}\n\n${usage}`);
+  if (!isMisused(error)) throw error;
+  console.error(`${error.message}\n\n${usage}`);
   process.exitCode = 2;
 }

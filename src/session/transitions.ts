@@ -83,7 +83,7 @@ export const resume = (
 ): SessionChange => ({
   name: 'resume',
   if: [
-    ['=', 'epoch', session.epoch], // else two connections share one epoch
+    ['=', 'epoch', session.epoch], // of two clients with one id, one wins and the other decides again
     ['=', 'status', session.status], // else a session that a reader found expired comes back
   ],
   set: {

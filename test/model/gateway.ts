@@ -131,7 +131,8 @@ const AWAY: Omit<Client, 'subscribed'> = {
   unacknowledged: [],
 };
 
-export const away = (client: Client): Client => ({ ...client, ...AWAY });
+/** Off, with whatever it believes of its subscription. */
+export const away = ({ subscribed }: Pick<Client, 'subscribed'>): Client => ({ ...AWAY, subscribed });
 
 /** The socket is closed, by whichever side; the gateway's notice is on its way. */
 export const closeSocket = (s: State, id: ConnectionId): State => {

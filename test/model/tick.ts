@@ -111,15 +111,7 @@ const begin = (m: Model, s: State, session: Session, tick: Tick): State => {
     deleted: 0,
     hidden: false,
     leftOver: false,
-    batch: [],
-    holds: false,
-    fresh: [],
-    resend: [],
-    unused: 0,
-    stamped: 0,
-    count: 0,
-    sequence: 0,
-    written: 0,
+    ...NOTHING,
     listed: [],
   };
   return start(s, { ...worker, step: after(m, worker, undefined) });
@@ -397,7 +389,7 @@ export const redeliver = (m: Model, s: State, at: number, w: Redeliver, emit: Em
   }
 };
 
-/** What a worker forgets that comes again under its number. */
+/** What a worker begins a round with, and forgets where it comes again under its number. */
 const NOTHING = {
   batch: [],
   holds: false,

@@ -5,7 +5,6 @@ import type { Tick } from '../../src/session/transitions.ts';
 import { away } from './gateway.ts';
 import { type Model, windowOf } from './model.ts';
 import { acknowledgeSteps, books, kinds, modes, phases, sockets, statuses, subscribeSteps } from './packed.ts';
-import { NOWHERE } from './simplified.ts';
 import {
   BLANK,
   type Client,
@@ -141,21 +140,11 @@ const readRecord = (): Record => {
   return inFlightRecord(generation, id, sequence, sequence, read(), read());
 };
 
-const OFF: Client = away({
-  connection: NOWHERE,
-  phase: 'off',
-  former: NOWHERE,
-  handed: 0,
-  waiting: [],
-  unacknowledged: [],
-  subscribed: false,
-});
-
 const readClient = (): Client => {
   const value = read();
   const phase = one(phases, value >> 1);
   const subscribed = (value & 1) === 1;
-  if (phase === 'off') return { ...OFF, subscribed };
+  if (phase === 'off') return away({ subscribed });
   return {
     phase,
     subscribed,

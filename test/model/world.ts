@@ -8,7 +8,7 @@ import { acknowledge, client, connect, connections, subscribe, withoutReply } fr
 import { away } from './gateway.ts';
 import { cleanUpLater, type Emit, type Emitted, EXPIRES_AT, leave, type Model, spend, windowOf } from './model.ts';
 import { deliver, publish, stall, whoDelivers } from './publisher.ts';
-import { BLANK, type Client, type Connection, connectionOf, generationOf, type Lambda, type State } from './state.ts';
+import { BLANK, type Connection, connectionOf, generationOf, type Lambda, type State } from './state.ts';
 import { deliverTicks, redeliver } from './tick.ts';
 
 /** A session with one subscription, in its first epoch: its client is away, or there and up to date. */
@@ -25,15 +25,7 @@ export const initial = (m: Model): State => {
     epoch: 1,
     persistent: true,
   };
-  const gone: Client = away({
-    connection: connectionOf(0),
-    phase: 'off',
-    former: connectionOf(0),
-    handed: 0,
-    waiting: [],
-    unacknowledged: [],
-    subscribed: true,
-  });
+  const gone = away({ subscribed: true });
   const isNew = bound.start === 'new';
   return {
     session: isNew

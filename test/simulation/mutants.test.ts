@@ -1,4 +1,4 @@
-import { caught, notYetCaught } from './caught.ts';
+import { caught } from './caught.ts';
 import { mutantOf, otherMutants } from './mutants.ts';
 import { Broken, run } from './run.ts';
 
@@ -6,7 +6,7 @@ import { Broken, run } from './run.ts';
 const MOST_SEEDS = 3_000;
 
 /** The seed that showed the mutant, or nothing. */
-const catching = async (name: string, noted: number | undefined): Promise<number | undefined> => {
+const catching = async (name: string, noted: number | null | undefined): Promise<number | undefined> => {
   const mutant = mutantOf(name);
   const isCaughtBy = async (seed: number): Promise<boolean> => {
     try {
@@ -17,14 +17,14 @@ const catching = async (name: string, noted: number | undefined): Promise<number
       throw error;
     }
   };
-  if (noted !== undefined && (await isCaughtBy(noted))) return noted;
+  if (noted != null && (await isCaughtBy(noted))) return noted;
   for (let seed = 1; seed <= MOST_SEEDS; seed++) if (await isCaughtBy(seed)) return seed;
   return undefined;
 };
 
 describe(`a broker that is spoilt on purpose is caught within ${MOST_SEEDS} seeds`, () => {
   const names = new Set([...Object.keys(caught), ...otherMutants.map(({ name }) => name)]);
-  for (const name of notYetCaught) names.delete(name);
+  for (const [name, seed] of Object.entries(caught)) if (seed === null) names.delete(name);
   it.each([...names])(
     '%s',
     async (name) => {

@@ -327,9 +327,12 @@ export const otherMutants: readonly Mutant[] = [...orders, ...others];
 /** Played by hand (directed.test.ts): all packet ids must go round while one Lambda hangs. */
 export const directed = 'without inFlight.remove if = id, = epoch: = id';
 
+export class UnknownMutant extends Error {}
+
+/** @throws UnknownMutant */
 export const mutantOf = (name: string): Mutant => {
   const known = otherMutants.find((each) => each.name === name);
   if (known) return known;
-  if (!name.startsWith(WITHOUT)) throw new Error(`there is no mutant '${name}'`);
+  if (!name.startsWith(WITHOUT)) throw new UnknownMutant(`there is no mutant '${name}'; caught.json lists them`);
   return leavingOut(name.slice(WITHOUT.length));
 };

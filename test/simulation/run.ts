@@ -50,7 +50,6 @@ export async function run({ seed, draw = seeded(seed), spoil, weakSpot, trace }:
   const faults = createFaults(choices, { ...scenario.faults, ...(weakSpot !== undefined && { weakSpot: 0.3 }) });
   let steps = 0;
   const step = () => steps;
-  const say = trace && ((line: string) => trace(line));
   trace?.(`settings: ${JSON.stringify(interesting(settings))}`);
   const judge = createJudge({
     settings,
@@ -60,7 +59,7 @@ export async function run({ seed, draw = seeded(seed), spoil, weakSpot, trace }:
     lostCount: () => cloud.lambdas.lostCount(),
     publishers: scenario.publishers.length,
     exactRate: scenario.clockError === 0,
-    trace: say,
+    trace,
   });
   const persistent = new Set(scenario.subscribers.filter((plan) => plan.persistent).map(({ clientId }) => clientId));
   const cloud = createCloud({
@@ -70,7 +69,7 @@ export async function run({ seed, draw = seeded(seed), spoil, weakSpot, trace }:
     settings,
     clockError: scenario.clockError,
     weakSpot: weakSpot ?? scenario.weakSpot,
-    trace: say,
+    trace,
     watch: (ports) =>
       judge.watch(scenario.longLives ? withLongLives(ports, choices, faults.isCalm) : ports, () => cloud),
     posted: judge.posted,

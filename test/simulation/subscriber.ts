@@ -35,7 +35,6 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
   /** The next CONNECT ends the session. */
   let startsClean = !persistent;
   let everSubscribed = false;
-  let everConnected = false;
   /** Filters of this connection by the packet id of the SUBSCRIBE or UNSUBSCRIBE. */
   const asked = new Map<number, { readonly filter: string; readonly leaves: boolean }>();
   let packetId = 0;
@@ -58,7 +57,6 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
         if (!packet.sessionPresent) held = new Set();
         if (packet.sessionPresent && startsClean) judge.fail(`${name} asked for a clean session and got an old one`);
         startsClean = !persistent;
-        everConnected = true;
         // Some acknowledge now what they have received on the connection before.
         if (packet.sessionPresent && former.size > 0 && choices.chance(0.3)) {
           for (const [messageId, payload] of former) {
@@ -194,7 +192,6 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
     },
     link: () => link,
     isConnected: () => connected,
-    hasConnected: () => everConnected,
   };
 }
 
