@@ -127,8 +127,9 @@ const allMutants = async (crew: Crew): Promise<readonly string[]> => {
 };
 
 const huntMutants = async (crew: Crew, most: number, chosen: string | undefined): Promise<number> => {
+  const byHand: readonly string[] = Object.values(directed);
   const names = (await allMutants(crew)).filter(
-    (name) => name !== directed && (chosen === undefined || name.includes(chosen)),
+    (name) => !byHand.includes(name) && (chosen === undefined || name.includes(chosen)),
   );
   const caught = new Map<string, number>();
   let survivors = 0;
@@ -136,9 +137,10 @@ const huntMutants = async (crew: Crew, most: number, chosen: string | undefined)
   await Promise.all(
     names.map(async (mutant) => {
       const [found] = (await crew.work({ from: 1, to: most + 1, every: 1, mutant })).broken;
-      if (found) caught.set(mutant, found.seed);
+      if (found && found.unspoilt === undefined) caught.set(mutant, found.seed);
       else survivors++;
       const fate = found ? `seed ${found.seed}: ${found.message.slice(0, 100)}` : 'SURVIVES';
+      if (found?.unspoilt !== undefined) console.log(`  BROKEN WITHOUT THE MUTANT TOO: ${found.unspoilt}`);
       console.log(`${++done}/${names.length} ${mutant}: ${fate}`);
     }),
   );
@@ -156,7 +158,7 @@ const printTrace = async (seed: number, mutant: Mutant | undefined, shrinking: b
     await run({
       seed,
       trace: (line) => console.log(line),
-      weakSpot: mutant?.weakSpot,
+      trouble: mutant?.trouble,
       ...(mutant && { spoil: mutant.spoil() }),
       ...(small && { draw: replayed(small.draws) }),
     });

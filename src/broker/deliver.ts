@@ -125,7 +125,7 @@ const postDirectly = async (
       // Nothing was delivered. The numbers go back too, if they are still the last: a client end takes a hole for a loss.
       await takeBack(context, to, records);
       await context.sessions.change(to.clientId, unallocate(session, batch.length, batch.length));
-      await turnQueued(context, to, session);
+      if (session.mode === 'direct') await turnQueued(context, to, session);
       return 'refused';
   }
   await takeBack(context, to, records);

@@ -3,8 +3,8 @@
  *
  * Rules of this file:
  * - Pure: time is an argument. No promises.
- * - Every change of an existing session names the epoch it means, or the generation where any epoch will do. Epochs of one client
- *   rise even across its sessions, so an epoch names the session as well.
+ * - Every change of an existing session names the epoch it means, or the generation where any epoch will do, or a value that only
+ *   one epoch can have. Epochs of one client rise even across its sessions, so an epoch names the session as well.
  * - A condition stands here only if leaving it out breaks a promise; the comment beside it says which. The simulation leaves out
  *   each in turn (test/simulation/mutants.ts).
  */
@@ -204,8 +204,7 @@ export const park = (session: Session, now: number): SessionChange => ({
   name: 'park',
   if: [
     ['=', 'epoch', session.epoch], // else the tick that becomes due was never sent
-    ['=', 'tick', session.tick], // else, sent twice, it makes a tick due again that is done
-    ['=', 'mode', 'direct'], // else it breeds a second tick. Who is direct is online
+    ['=', 'tick', session.tick], // else it breeds a second tick, or makes one due again that is done
   ],
   set: { mode: 'queued', tick: session.tick + 1, tickDueAt: now, leaseUntil: 0, quietSince: now },
 });
@@ -245,8 +244,7 @@ export const count = (
 export const nudge = (session: Session, now: number): SessionChange => ({
   name: 'nudge',
   if: [
-    ['=', 'epoch', session.epoch], // else it sends the next connection's first tick before its CONNACK
-    ['=', 'tickDueAt', session.tickDueAt], // else every publisher sends one
+    ['=', 'tickDueAt', session.tickDueAt], // else every publisher sends one, or the next connection's before its CONNACK
   ],
   set: { tickDueAt: now },
 });

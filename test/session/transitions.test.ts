@@ -155,7 +155,7 @@ const rows: Readonly<Record<string, Row>> = {
   park: {
     change: transitions.park({ ...direct, tick: 3 }, NOW),
     given: { ...direct, tick: 3 },
-    refusedBy: [...ofTick, { mode: 'queued' }],
+    refusedBy: ofTick,
     after: { mode: 'queued', tick: 4, tickDueAt: NOW, leaseUntil: 0, quietSince: NOW },
   },
   count: {
@@ -168,7 +168,7 @@ const rows: Readonly<Record<string, Row>> = {
   nudge: {
     change: transitions.nudge(queued, NOW + 9),
     given: queued,
-    refusedBy: [...otherEpochs, { tickDueAt: NOW + 1 }],
+    refusedBy: [{ tickDueAt: NOW + 1 }],
     after: { tickDueAt: NOW + 9 },
   },
   'claim, of a free tick': {

@@ -35,7 +35,7 @@ export interface CloudOptions {
   readonly time: Time;
   readonly settings: Settings;
   readonly clockError: number;
-  readonly weakSpot: number;
+  readonly weakSpots: readonly number[];
   readonly trace: ((line: string) => void) | undefined;
   /** The same ports, seen by someone who notes what happens. */
   readonly watch: (ports: Ports) => Ports;
@@ -70,7 +70,7 @@ export function createCloud(options: CloudOptions) {
     trace,
     timeout: timing.lambdaTimeout,
     clockError: options.clockError,
-    weakSpot: options.weakSpot,
+    weakSpots: options.weakSpots,
     postTimeout: timing.postTimeout,
   });
   let named = 0;
@@ -160,7 +160,7 @@ export function createCloud(options: CloudOptions) {
       timing,
       knownShapes: new Set(),
     };
-    const sent: Ports = { ...ports, ...withRepeats(ports, memory, lambda, faults, time, options.weakSpot) };
+    const sent: Ports = { ...ports, ...withRepeats(ports, memory, lambda, faults, time, options.weakSpots) };
     const guards = guarded.map((name) => [name, lambdas.guard<object>(name, sent[name], lambda)]);
     const waiting: Context = { ...context, ...Object.fromEntries(guards) };
     return options.spoil ? options.spoil(waiting, ports, lambda) : waiting;

@@ -62,6 +62,8 @@ interface Life {
   readonly payload: string;
   readonly tick: number;
   readonly epoch: number;
+  /** The epoch it was last sent on, as its record says. */
+  sentOn: number;
   posted: boolean;
   postedOn?: ConnectionId;
   postedAt: number;
@@ -83,6 +85,8 @@ export interface JudgeOptions {
 
 /** What is sent again on the same connection, and for no other reason than time, waits longer than this, ms. */
 const RETRY_AFTER = 30_000;
+/** A tick that was due for less than this, ms, is not sent again, however much clocks differ. */
+const OVERDUE_AT_LEAST = 1_000;
 
 export type Judge = ReturnType<typeof createJudge>;
 
@@ -172,6 +176,9 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       ...ports.sessions,
       change: async (clientId, change) => {
         const outcome = await ports.sessions.change(clientId, change);
+        const before = latest.get(clientId);
+        if (outcome.done && change.name === 'nudge' && before && now() - before.tickDueAt < OVERDUE_AT_LEAST)
+          fail(`a tick of ${clientId} is sent again that was due ${now() - before.tickDueAt} ms ago`);
         if (outcome.done) changed(clientId, outcome.record);
         if (outcome.done && outcome.record.queueReady && outcome.record.status !== 'ended') {
           const key = `${outcome.record.generation} ${clientId}`;
@@ -210,10 +217,21 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
             payload,
             tick,
             epoch,
+            sentOn: epoch,
             posted: false,
             postedAt: 0,
           });
         return put;
+      },
+      change: async (session, packetId, change) => {
+        const outcome = await ports.inFlight.change(session, packetId, change);
+        const life = inFlight.get(`${session.generation} ${packetId}`);
+        if (outcome.done && life) {
+          const { id, epoch } = outcome.record;
+          if (epoch < life.sentOn) fail(`${life.payload} is said to be sent on an epoch that is over [MQTT-4.4.0-1]`);
+          if (id === life.id) life.sentOn = epoch;
+        }
+        return outcome;
       },
       remove: async (session, packetId, conditions) => {
         const removed = await ports.inFlight.remove(session, packetId, conditions);
@@ -277,6 +295,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
         if (!packet.dup) fail(`${packet.payload} was posted and is not in flight`);
         continue;
       }
+      // late, on a connection that was replaced: nobody had sent it there before
+      if (life.postedOn && (epochOf.get(life.postedOn) ?? 0) > (epochOf.get(connectionId) ?? 0)) continue;
       if (life.posted && !packet.dup) fail(`${packet.payload} was sent again without DUP`);
       if (life.postedOn === connectionId && now() - life.postedAt < RETRY_AFTER && hasNoCause()) {
         fail(`${packet.payload} was sent twice on ${connectionId}, and nothing had gone wrong`);

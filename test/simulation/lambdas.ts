@@ -36,8 +36,8 @@ export interface LambdasOptions {
   readonly timeout: number;
   /** Clocks differ by twice this at most, ms. */
   readonly clockError: number;
-  /** Calls whose name has this spot go wrong more often than others. */
-  readonly weakSpot: number;
+  /** Calls whose name has one of these spots go wrong more often than others. */
+  readonly weakSpots: readonly number[];
   /** A post that has not left by then is given up, ms. */
   readonly postTimeout: number;
   /** Absent where nobody reads it. */
@@ -50,7 +50,7 @@ export function createLambdas({
   time,
   timeout,
   clockError,
-  weakSpot,
+  weakSpots,
   postTimeout,
   trace,
 }: LambdasOptions) {
@@ -100,7 +100,7 @@ export function createLambdas({
   };
 
   const isWeak = (port: string, method: string, args: readonly unknown[]): boolean =>
-    spotOf(nameOfCall(port, method, args)) === weakSpot;
+    weakSpots.includes(spotOf(nameOfCall(port, method, args)));
 
   /** The same port, each call of which waits for its turn. */
   const guard = <P extends object>(portName: string, port: P, lambda: Lambda): P =>

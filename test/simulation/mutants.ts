@@ -11,6 +11,8 @@ import { apply, type Change, type Condition, holds } from '../../src/session/cha
 import type { Session } from '../../src/session/session.ts';
 import { type Conditional, conditionals, type PortName, render } from './calls.ts';
 import type { Spoil } from './cloud.ts';
+import type { FaultRates } from './faults.ts';
+import type { Trouble } from './run.ts';
 import { spotOf } from './weak-spot.ts';
 
 export interface Mutant {
@@ -18,7 +20,7 @@ export interface Mutant {
   /** Made anew for every run. */
   readonly spoil: () => Spoil;
   /** Where trouble is most likely to show it. */
-  readonly weakSpot?: number;
+  readonly trouble?: Trouble;
 }
 
 type Method = (...args: unknown[]) => Promise<unknown>;
@@ -61,15 +63,24 @@ export const collecting =
       return args;
     });
 
-/** Conditions that are there for a race with a Lambda that hangs at another write than this one. */
-const elsewhere: Readonly<Record<string, string>> = { 'keep: = active': 'subscribe' };
+const troubleAt = (calls: readonly string[], faults: FaultRates = {}): Trouble => ({
+  weakSpots: calls.map(spotOf),
+  faults,
+});
+
+/** Conditions whose race needs more than a Lambda that hangs at this very write. */
+const troubles: Readonly<Record<string, Trouble>> = {
+  'heal: = quietSince': troubleAt(['heal', 'queues.send'], { longPause: 0.01 }),
+  'keep: = active': troubleAt(['subscribe', 'keep'], { longPause: 0.02 }),
+  'nudge: = tickDueAt': troubleAt(['nudge'], { deadLettered: 0.2 }),
+};
 
 const WITHOUT = 'without ';
 
 /** `without`: as `collecting` notes it. */
 export const leavingOut = (without: string): Mutant => ({
   name: `${WITHOUT}${without}`,
-  weakSpot: spotOf(elsewhere[without] ?? without.slice(0, without.lastIndexOf(': '))),
+  trouble: troubles[without] ?? troubleAt([without.slice(0, without.lastIndexOf(': '))]),
   spoil: () => (context) =>
     eachConditional(context, (name, conditional, args) =>
       conditional.without(
@@ -133,7 +144,7 @@ const swapped = (
   weakCall = first.slice(first.indexOf(' ') + 1),
 ): Mutant => ({
   name,
-  weakSpot: spotOf(weakCall),
+  trouble: troubleAt([weakCall]),
   spoil: () => (context, ports, lambda) => {
     if (!who.test(lambda.name)) return context;
     let late: (() => Promise<unknown>)[] = [];
@@ -241,6 +252,7 @@ const others: readonly Mutant[] = [
   },
   {
     name: 'takes an expired session for dead without ending it',
+    trouble: troubleAt(['resume']),
     spoil: () => (context, _, lambda) =>
       lambda.name.startsWith('p')
         ? replacing(context, 'sessions', 'change', (original) => async (...args) => {
@@ -300,6 +312,7 @@ const others: readonly Mutant[] = [
   },
   {
     name: 'opens a connection that is closed already',
+    trouble: troubleAt(['connections.open']),
     spoil: () => (context) =>
       replacing(context, 'connections', 'open', (original) => async (...args) => {
         await original(...args);
@@ -324,8 +337,11 @@ const others: readonly Mutant[] = [
 
 export const otherMutants: readonly Mutant[] = [...orders, ...others];
 
-/** Played by hand (directed.test.ts): all packet ids must go round while one Lambda hangs. */
-export const directed = 'without inFlight.remove if = id, = epoch: = id';
+/** Played by hand (directed.test.ts): all packet ids must go round while Lambdas hang. */
+export const directed = {
+  takeBack: 'without inFlight.remove if = id, = epoch: = id',
+  stamp: 'without stamp: = id',
+} as const;
 
 export class UnknownMutant extends Error {}
 

@@ -16,13 +16,13 @@ export const withRepeats = (
   lambda: Lambda,
   faults: Faults,
   time: Time,
-  weakSpot: number,
+  weakSpots: readonly number[],
 ): Pick<Ports, 'sessions' | 'inFlight'> => ({
   sessions: {
     ...sessions,
     change: async (clientId, change) => {
       const first = await sessions.change(clientId, change);
-      const isWeak = spotOf(change.name ?? '') === weakSpot;
+      const isWeak = weakSpots.includes(spotOf(change.name ?? ''));
       if (!first.done || !(isWeak ? faults.strikesAtWeakSpot('repeated') : faults.strikes('repeated'))) return first;
       await new Promise<void>((resolve) => time.after(0, resolve));
       const isNamed = (await memory.sessions.read(clientId)) === first.record;

@@ -5,7 +5,7 @@
 import type { ClientId } from '../../src/session/ids.ts';
 import { createChoices, type Draw, seeded } from './choices.ts';
 import { createCloud, type Spoil } from './cloud.ts';
-import { createFaults, type Fault } from './faults.ts';
+import { createFaults, type Fault, type FaultRates } from './faults.ts';
 import { Broken, createJudge } from './judge.ts';
 import { withLongLives } from './long-lives.ts';
 import { createPublisher } from './publisher.ts';
@@ -15,13 +15,19 @@ import { createTime } from './time.ts';
 
 export { Broken } from './judge.ts';
 
+/** What goes wrong more often than the seed says. */
+export interface Trouble {
+  /** The calls at which Lambdas hang or die most. */
+  readonly weakSpots: readonly number[];
+  readonly faults?: FaultRates;
+}
+
 export interface RunOptions {
   readonly seed: number;
   /** Where the choices come from, if not from the seed. */
   readonly draw?: Draw;
   readonly spoil?: Spoil;
-  /** Where things go wrong most, if not where the seed says. */
-  readonly weakSpot?: number | undefined;
+  readonly trouble?: Trouble | undefined;
   readonly trace?: (line: string) => void;
 }
 
@@ -42,12 +48,12 @@ const WEEKS = 21 * 24 * HOUR;
 const LONG = 15 * 60_000;
 
 /** @throws Broken with what went wrong */
-export async function run({ seed, draw = seeded(seed), spoil, weakSpot, trace }: RunOptions): Promise<RunResult> {
+export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: RunOptions): Promise<RunResult> {
   const choices = createChoices(draw);
   const scenario = createScenario(choices);
   const { settings } = scenario;
   const time = createTime();
-  const faults = createFaults(choices, { ...scenario.faults, ...(weakSpot !== undefined && { weakSpot: 0.3 }) });
+  const faults = createFaults(choices, { ...scenario.faults, ...(trouble && { weakSpot: 0.3, ...trouble.faults }) });
   let steps = 0;
   const step = () => steps;
   trace?.(`settings: ${JSON.stringify(interesting(settings))}`);
@@ -68,7 +74,7 @@ export async function run({ seed, draw = seeded(seed), spoil, weakSpot, trace }:
     time,
     settings,
     clockError: scenario.clockError,
-    weakSpot: weakSpot ?? scenario.weakSpot,
+    weakSpots: trouble?.weakSpots ?? [scenario.weakSpot],
     trace,
     watch: (ports) =>
       judge.watch(scenario.longLives ? withLongLives(ports, choices, faults.isCalm) : ports, () => cloud),

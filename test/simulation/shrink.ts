@@ -20,7 +20,7 @@ export async function shrink(
   mutant: Mutant | undefined,
   milliseconds: number,
 ): Promise<Shrunk | undefined> {
-  const spoilt = () => (mutant ? { spoil: mutant.spoil(), weakSpot: mutant.weakSpot } : {});
+  const spoilt = () => (mutant ? { spoil: mutant.spoil(), trouble: mutant.trouble } : {});
   let length = 0;
   const failure = async (draws: readonly number[]): Promise<string | undefined> => {
     length = 0;

@@ -39,6 +39,8 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
   const asked = new Map<number, { readonly filter: string; readonly leaves: boolean }>();
   let packetId = 0;
   let held = new Set<string>();
+  /** Filters it will go on subscribing to. */
+  const wanted = new Set(Object.keys(plan.filters));
   /** Received on this connection and not yet acknowledged: packet id to payload. */
   let unacknowledged = new Map<number, string>();
 
@@ -111,9 +113,11 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
   };
 
   const missing = (): string | undefined =>
-    Object.keys(plan.filters).find(
-      (filter) => !held.has(filter) && ![...asked.values()].some((each) => each.filter === filter),
-    );
+    [...wanted].find((filter) => !held.has(filter) && ![...asked.values()].some((each) => each.filter === filter));
+  /** Perhaps it will not subscribe to this any more; something it always wants. */
+  const loseInterest = (filter: string | undefined): void => {
+    if (filter !== undefined && wanted.size > 1 && choices.chance(0.5)) wanted.delete(filter);
+  };
   const ask = (to: Link, filter: string, leaves: boolean): void => {
     const messageId = ++packetId;
     asked.set(messageId, { filter, leaves });
@@ -167,9 +171,13 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
         link.write({ cmd: 'disconnect' });
         link.leave();
       }
-      if (kind === 3 && filter !== undefined) ask(link, filter, true);
+      if (kind === 3 && filter !== undefined) {
+        loseInterest(filter);
+        ask(link, filter, true);
+      }
       if (kind === 4 && filter !== undefined) ask(link, filter, false);
       if (kind === 5 && choices.chance(0.5)) {
+        loseInterest([...wanted].at(-1));
         startsClean = true;
         link.reset();
       }

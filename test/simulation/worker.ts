@@ -1,7 +1,7 @@
 /** A process that runs seeds, or tries them on one mutant, and reports once a second. Started by scripts/simulate.ts. */
 import { faultKinds } from './faults.ts';
 import { collecting, mutantOf } from './mutants.ts';
-import { run } from './run.ts';
+import { type RunOptions, run } from './run.ts';
 
 /** `mutant`: until one of the seeds catches it. `collect`: note the conditions that come by. */
 export interface Order {
@@ -12,12 +12,19 @@ export interface Order {
   readonly collect?: boolean | undefined;
 }
 
+export interface BrokenSeed {
+  readonly seed: number;
+  readonly message: string;
+  /** What it breaks without the mutant too: then it is not the mutant that was caught. */
+  readonly unspoilt?: string | undefined;
+}
+
 export interface Report {
   readonly seeds: number;
   readonly steps: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly deadLetters: number;
-  readonly broken: readonly { readonly seed: number; readonly message: string }[];
+  readonly broken: readonly BrokenSeed[];
   readonly conditions: readonly string[];
   /** The order is done. */
   readonly last: boolean;
@@ -45,6 +52,15 @@ export const sum = (a: Report, b: Report): Report => ({
   last: b.last,
 });
 
+const brokenBy = async (options: RunOptions): Promise<string | undefined> => {
+  try {
+    await run(options);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
 const carryOut = async ({ from, to, every, mutant: name, collect }: Order): Promise<void> => {
   const mutant = name === undefined ? undefined : mutantOf(name);
   let report = emptyReport;
@@ -53,10 +69,15 @@ const carryOut = async ({ from, to, every, mutant: name, collect }: Order): Prom
     const conditions = new Set<string>();
     const spoil = collect ? collecting(conditions) : mutant?.spoil();
     try {
-      const { steps, faults, deadLetters } = await run({ seed, weakSpot: mutant?.weakSpot, ...(spoil && { spoil }) });
+      const { steps, faults, deadLetters } = await run({ seed, trouble: mutant?.trouble, ...(spoil && { spoil }) });
       report = sum(report, { ...emptyReport, seeds: 1, steps, faults, deadLetters, conditions: [...conditions] });
     } catch (error) {
-      report = sum(report, { ...emptyReport, seeds: 1, broken: [{ seed, message: (error as Error).message }] });
+      const unspoilt = mutant && (await brokenBy({ seed, trouble: mutant.trouble }));
+      report = sum(report, {
+        ...emptyReport,
+        seeds: 1,
+        broken: [{ seed, message: (error as Error).message, unspoilt }],
+      });
       if (mutant) break;
     }
     if (Date.now() - reportedAt < 1_000) continue;
