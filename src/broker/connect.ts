@@ -98,7 +98,7 @@ const admit = async (
   const connack = encode({ type: 'connack', sessionPresent: resumed, returnCode: 0 });
   if (!resumed) return { kind: 'accepted', packets: [connack] };
 
-  if ((await post(context, connectionId, [connack], session.sequence + 1)) !== 'accepted') {
+  if ((await post(context, connectionId, [connack], session.pushed + 1)) !== 'accepted') {
     await loseConnection(context, here);
     return { kind: 'lost' };
   }

@@ -11,7 +11,7 @@ import { encode } from '../mqtt/codec.ts';
 import { onePush } from '../session/one-push.ts';
 import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import { isAlive, isExpired, packetIdOf, storedBytes } from '../session/session.ts';
-import { allocate, count, credit, nudge, park, queueCreated, unallocate } from '../session/transitions.ts';
+import { allocate, count, nudge, park, queueCreated, unallocate } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
 import { abandonConnection, closeSocket, endExpired, stillAtWork } from './lose-connection.ts';
@@ -93,16 +93,16 @@ const postDirectly = async (
   );
   const written = await putInOrder(context, to, records);
   if (written < records.length) {
-    // an old message still holds one of the packet ids: the next numbers have others
+    // an old message still holds one of the packet ids: the next sequence numbers have others
     await takeBack(context, to, records.slice(0, written));
-    await context.sessions.change(to.clientId, credit(epoch, records.length));
+    await context.sessions.change(to.clientId, unallocate(session, batch.length, batch.length));
     return 'again';
   }
 
   const packets = records.map((record) => encodePublish(record, false));
   // The second look at the session only has to come after the messages are in flight, so it need not wait for the post.
   const [posted, now] = await together([
-    post(context, session.connectionId, packets, first),
+    post(context, session.connectionId, packets, session.pushed - batch.length + 1),
     context.sessions.read(to.clientId),
   ]);
   switch (posted) {
@@ -122,7 +122,7 @@ const postDirectly = async (
       }
       break;
     case 'throttled':
-      // Nothing was delivered. The numbers go back too, if they are still the last: a client end takes a hole for a loss.
+      // Nothing was delivered. The push numbers go back, if they are still the last: a client end takes a hole for a loss.
       await takeBack(context, to, records);
       await context.sessions.change(to.clientId, unallocate(session, batch.length, batch.length));
       if (session.mode === 'direct') await turnQueued(context, to, session);

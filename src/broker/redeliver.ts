@@ -12,16 +12,7 @@
 import { planRedelivery, type RedeliveryPlan } from '../session/plan-redelivery.ts';
 import type { InFlight, Session } from '../session/session.ts';
 import { isAlive, packetIdOf, storedBytes } from '../session/session.ts';
-import {
-  allocateForTick,
-  claim,
-  credit,
-  endTick,
-  heal,
-  mayHeal,
-  turnDirect,
-  unallocate,
-} from '../session/transitions.ts';
+import { allocateForTick, claim, endTick, heal, mayHeal, turnDirect, unallocate } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { encodePublish, OVERDUE, putInOrder } from './deliver.ts';
 import { abandonConnection, closeSocket, stillAtWork } from './lose-connection.ts';
@@ -295,7 +286,7 @@ const send = async (
   const planned = plan.resend.length + fresh.length;
   const allocated = await context.sessions.change(
     tick.clientId,
-    allocateForTick(tick, planned, plan.used, work.postAllowedAt),
+    allocateForTick(tick, { count: planned, fresh: fresh.length, used: plan.used }, work.postAllowedAt),
   );
   if (!allocated.done) {
     // Live traffic that is interleaved has taken the room.
@@ -307,36 +298,31 @@ const send = async (
   const resend = await stamp(context, tick, plan.resend);
   if (resend === 'newer epoch') return 'stop';
 
-  // A client end takes a hole in the numbers for a loss: those that are not used go back, if they are still the last.
+  // A client end takes a hole in the push numbers for a loss: those that are not used go back, if they are still the last.
   const unuse = async (unused: number, room: number): Promise<void> => {
     if (unused === 0) return;
     const back = await context.sessions.change(tick.clientId, unallocate(work.session, unused, room));
     if (back.done) work.session = back.record;
   };
-  const first = allocated.record.sequence - planned + 1;
   const acknowledged = plan.resend.filter(({ packetId }) => !resend.some((record) => record.packetId === packetId));
   await unuse(acknowledged.length, acknowledged.filter(({ epoch }) => epoch < tick.epoch).length);
   if (resend.length + fresh.length === 0) return 'accepted';
 
   const records = fresh.map(({ id, topic, payload }, index): InFlight => {
-    const sequence = first + resend.length + index;
+    const sequence = allocated.record.sequence - fresh.length + 1 + index;
     const packetId = packetIdOf(sequence);
     return { id, topic, payload, sequence, packetId, epoch: tick.epoch, tick: tick.number, sentAt: startedAt };
   });
+  const put = await putInOrder(context, tick, records);
   // What is in flight stays so: the next worker of this number sends it again. Taken back, it would be missing between what an
   // overtaking worker has received and what that one finds in flight.
   const postNothing = async (): Promise<'again'> => {
-    await unuse(resend.length + records.length, 0);
+    await unuse(resend.length + records.length, records.length - put);
     work.postAllowedAt = before;
     return 'again';
   };
-  // An old message may still hold one of the packet ids. What was put before it is sent again by the same tick.
-  const put = await putInOrder(context, tick, records);
-  if (put < records.length) {
-    await context.sessions.change(tick.clientId, credit(tick.epoch, records.length - put));
-    work.postAllowedAt = before;
-    return 'again';
-  }
+  // An old message still holds one of the packet ids: the next sequence numbers have others.
+  if (put < records.length) return postNothing();
   // Too late to be sure that the post ends before the next one may begin.
   if (context.clock.now() - startedAt > writeTime) return postNothing();
 
@@ -345,6 +331,7 @@ const send = async (
     ...resend.map((record) => encodePublish(record, true)),
     ...records.map((record) => encodePublish(record, false)),
   ];
+  const first = allocated.record.pushed - planned + 1;
   const posted = await post(context, work.session.connectionId, packets, first);
   switch (posted) {
     case 'accepted':

@@ -24,8 +24,10 @@ export interface Session {
   readonly persistent: boolean;
   /** When the session expires; 0 while it is online. Once it has ended: when that was. */
   readonly expiresAt: number;
-  /** Sequence number of the last QoS 1 message that was given one. */
+  /** Sequence number of the last QoS 1 message that was given one: order and packet ids come from it. Never goes back. */
   readonly sequence: number;
+  /** The last number that was given to a PUBLISH in a push (wire §5). Goes back where nothing was posted under it. */
+  readonly pushed: number;
   /** So many messages more may be sent on this connection before its in-flight window is full. Never more than is true. */
   readonly windowLeft: number;
   /** Messages counted for the queue and not yet counted as deleted from it. Never less than the queue holds. */

@@ -51,6 +51,7 @@ export const begin = (created: NewSession, former: Session | undefined, now: num
     mode: 'direct',
     expiresAt: 0,
     sequence: 0,
+    pushed: 0,
     backlog: 0,
     backlogBytes: 0,
     tick: 0,
@@ -159,7 +160,7 @@ export const queueCreated = (generation: Generation): SessionChange => ({
 
 // ── A publisher ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `count` sequence numbers for messages that the publisher itself sends on the session's connection. */
+/** Sequence and push numbers for `count` messages that the publisher itself sends on the session's connection. */
 export const allocate = (generation: Generation, count: number, liveTraffic: LiveTraffic): SessionChange => ({
   name: 'allocate',
   if: [
@@ -169,23 +170,23 @@ export const allocate = (generation: Generation, count: number, liveTraffic: Liv
     ['>=', 'windowLeft', count], // else more is in flight than the window allows
   ],
   set: { leakSeenAt: 0 },
-  add: { sequence: count, windowLeft: -count },
+  add: { sequence: count, pushed: count, windowLeft: -count },
 });
 
 export type LiveTraffic = 'ordered' | 'interleaved';
 
 /**
- * The `count` numbers that `session` gave out last come back, and with them room for `inFlight` messages: nothing was
- * delivered under them, and nothing is in flight under them.
+ * The `count` push numbers that `session` gave out last come back, since nothing was posted under them, and with them `room` for
+ * messages that are not in flight after all. Sequence numbers do not: messages may be in flight under them.
  */
-export const unallocate = (session: Session, count: number, inFlight: number): SessionChange => ({
+export const unallocate = (session: Session, count: number, room: number): SessionChange => ({
   name: 'unallocate',
   if: [
     ['=', 'epoch', session.epoch], // else the next connection's window gets too wide
-    ['=', 'sequence', session.sequence], // else they are no longer the last
+    ['=', 'pushed', session.pushed], // else they are no longer the last
   ],
-  set: { sequence: session.sequence - count },
-  add: { windowLeft: inFlight },
+  set: { pushed: session.pushed - count },
+  add: { windowLeft: room },
 });
 
 /** `count` messages that were sent on the connection of `epoch` are no longer in flight on it. */
@@ -279,19 +280,32 @@ export const claim = (tick: Tick, former: number, leaseUntil: number, now: numbe
   set: { leaseUntil, status: 'online', ...(former > 0 && { quietSince: now }) },
 });
 
+/** What a tick is about to post. */
+export interface TickPush {
+  /** Messages. */
+  readonly count: number;
+  /** How many of them were never in flight. */
+  readonly fresh: number;
+  /** How many of them take room in the window: what was sent on this connection before has it already. */
+  readonly used: number;
+}
+
 /**
- * `count` sequence numbers for what this tick posts, of which `used` take room in the window: what was sent on this connection
- * before has it already. No other post of stored messages until `postAllowedAt`, should this worker die before it can say
- * when it posted.
+ * Push numbers for what this tick posts, and sequence numbers for what is fresh. No other post of stored messages until
+ * `postAllowedAt`, should this worker die before it can say when it posted.
  */
-export const allocateForTick = (tick: Tick, count: number, used: number, postAllowedAt: number): SessionChange => ({
+export const allocateForTick = (
+  tick: Tick,
+  { count, fresh, used }: TickPush,
+  postAllowedAt: number,
+): SessionChange => ({
   name: 'allocateForTick',
   if: [
     ['=', 'epoch', tick.epoch], // else a replaced connection's numbers tear a hole into the new one's
     ['>=', 'windowLeft', used], // else more is in flight than the window allows
   ],
   set: { postAllowedAt, leakSeenAt: 0 },
-  add: { sequence: count, windowLeft: -used },
+  add: { sequence: fresh, pushed: count, windowLeft: -used },
 });
 
 /** The whole backlog is what this tick deleted: nothing waits any more. */

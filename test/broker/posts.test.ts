@@ -243,6 +243,25 @@ describe('the push of a tick', () => {
   });
 });
 
+describe('what a throttled push has put in flight', () => {
+  it('comes before what is put in flight later, whatever was acknowledged meanwhile', async () => {
+    const { world, answers, client, publish } = await subscribed({ settings: { redeliveryRate: 3 } });
+    await publish('in flight 1', 'in flight 2');
+    await client.drop();
+    await publish('one', 'two');
+    const back = await world.connect('client', { clean: false });
+    answers(back.connectionId, 'throttled', 'unclear');
+    await world.drain(500);
+    expect(world.stores.inFlight.all()).toHaveLength(3);
+    await back.send(puback(1), puback(2));
+    await world.drain(2_000);
+    expect(back.isOpen()).toBe(false);
+    const again = await world.connect('client', { clean: false });
+    await world.drain(8_000);
+    expect([...payloads(back.pushes()), ...payloads(again.pushes())]).toEqual(['one', 'two']);
+  });
+});
+
 it.each(['a publisher', 'a tick'])('a throttled post of %s leaves no hole in the numbers of pushes', async (whose) => {
   const { world, answers, client, publish } = await subscribed();
   let current = client;

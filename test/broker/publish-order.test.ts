@@ -70,6 +70,9 @@ describe('packet identifiers of the server', () => {
       inUse.add(id);
     }
     expect(world.stores.inFlight.all()).toHaveLength(inUse.size);
+    // and leave no hole in the numbers of pushes
+    const numbers = client.frames().map((frame) => Number(frame.slice(1, frame.indexOf(':'))));
+    expect(numbers).toEqual([1, 4, 5, 8]);
   });
 
   it('[MQTT-2.3.1-4] pass over those in use in the messages from the queue, too', async () => {

@@ -42,6 +42,7 @@ export const sessionOf = (address: SessionAddress, changes: Partial<Session> = {
   persistent: true,
   expiresAt: 0,
   sequence: 0,
+  pushed: 0,
   windowLeft: 100,
   backlog: 0,
   backlogBytes: 0,

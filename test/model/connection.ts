@@ -138,7 +138,7 @@ const open = (s: State, clean: boolean): State => {
     epoch: 0,
     status: 'absent',
     persistent: !clean,
-    sequence: 0,
+    pushed: 0,
     predecessors: '',
     resumes: false,
   };
@@ -166,9 +166,8 @@ const vanish = (s: State): State => {
 /** Whether a living Lambda may still post the number that the client waits for. */
 const mayFill = (s: State): boolean =>
   s.lambdas.some((each) => {
-    if (each.kind === 'deliver')
-      return (each.step === 'put' || each.step === 'post') && each.sequence > s.client.handed;
-    return each.kind === 'redeliver' && each.count > 0 && each.sequence > s.client.handed;
+    if (each.kind === 'deliver') return (each.step === 'put' || each.step === 'post') && each.pushed > s.client.handed;
+    return each.kind === 'redeliver' && each.count > 0 && each.pushed > s.client.handed;
   });
 
 const isFrameUnderWay = (s: State, connection: ConnectionId): boolean =>
@@ -279,7 +278,7 @@ export const connect = (m: Model, s: State, at: number, c: Connect, emit: Emit):
         const next = goOn(spend(s, fault), at, { ...c, step: 'lose connection' });
         emit('fault', next, () => `CONNECT: posts CONNACK: ${fault === 'throttles' ? 'throttled' : 'no clear answer'}`);
       }
-      const posted = connackArrives(s, c.connectionId, c.sequence, true);
+      const posted = connackArrives(s, c.connectionId, c.pushed, true);
       const said = () => 'posts CONNACK: accepted';
       if (!isBroken(m, 'the first tick comes after the CONNACK')) return step(posted, { step: 'send tick' }, said);
       return emit('step', leave(posted, at), () => `CONNECT: ${said()}`);
@@ -326,7 +325,7 @@ const write = (m: Model, s: State, at: number, c: Connect, emit: Emit): Emitted 
     generation: record.generation,
     epoch: record.epoch,
     persistent: record.persistent,
-    sequence: record.sequence,
+    pushed: record.pushed,
   };
   const state = withConnection(written.state, {
     ...connectionAt(s, c.connectionId),

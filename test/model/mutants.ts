@@ -76,7 +76,6 @@ export const mutants: readonly Mutant[] = [
   without('allocate: = mode', 'calm', 'P2'),
   without('allocate: >= windowLeft', 'window-pair', 'P11'),
   without('unallocate: = epoch', 'window-throttle-leave', 'P3'),
-  without('unallocate: = sequence', 'throttle-two', 'P5'),
   without('credit: = epoch', 'window-leave', 'P3'),
   without('park: = epoch', 'throttle-direct-leave', 'P3'),
   { ...without('park: = tick', 'window-two-full', 'P4'), isLate: true },

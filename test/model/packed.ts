@@ -18,6 +18,7 @@ import {
   names,
   numbers,
   promisesNumber,
+  pushes,
   sequences,
   subscribing,
   tickOf,
@@ -96,6 +97,7 @@ const packSession = (m: Model, { session }: State): void => {
   write(to(epochs, session.epoch));
   write(to(names, numberOf(session.connectionId)));
   write(to(sequences, session.sequence));
+  write(to(pushes, session.pushed));
   write(to(numbers, session.tick));
   write(session.backlog + 8);
   write(session.leaseUntil);
@@ -169,12 +171,12 @@ const packClient = (c: Client): void => {
   if (c.phase === 'off') return;
   write(to(names, numberOf(c.connection)));
   write(to(names, numberOf(c.former)));
-  write(isCounting(c) ? to(sequences, c.handed) : 0);
+  write(isCounting(c) ? to(pushes, c.handed) : 0);
   packPackets(c.unacknowledged);
   write(c.waiting.length);
   for (const { generation, first, packets } of c.waiting) {
     write(to(generations, numberOf(generation)));
-    write(to(sequences, first));
+    write(to(pushes, first));
     packPackets(packets);
   }
 };
@@ -224,6 +226,7 @@ const packLambda = (m: Model, s: State, l: Lambda): void => {
       write(to(epochs, l.epoch));
       write(to(names, numberOf(l.connectionId)));
       write(l.batch > 0 ? to(sequences, l.sequence) : 0);
+      write(l.batch > 0 ? to(pushes, l.pushed) : 0);
       write(isTickKnown(s, l) ? to(numbers, l.tick) : 0);
       write(l.written * 16 + looks.indexOf(l.look) * 4 + l.fitting);
       return;
@@ -251,6 +254,7 @@ const packLambda = (m: Model, s: State, l: Lambda): void => {
       for (const each of l.resend) flag(each.takesRoom);
       write(l.unused * 16 + l.stamped);
       write(l.count * 16 + l.written);
+      write(l.count > 0 ? to(pushes, l.pushed) : 0);
       write(l.count > 0 ? to(sequences, l.sequence) : 0);
       write(l.listed.length);
       for (const each of l.listed) packRecord(s, each);
@@ -262,7 +266,7 @@ const packLambda = (m: Model, s: State, l: Lambda): void => {
       write(to(generations, numberOf(l.generation)));
       write(to(epochs, l.epoch));
       write(statuses.indexOf(l.status));
-      write(promisesNumber(l) ? to(sequences, l.sequence) : 0);
+      write(promisesNumber(l) ? to(pushes, l.pushed) : 0);
       packDead(l.predecessors);
       return;
     case 'acknowledge':

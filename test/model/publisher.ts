@@ -8,7 +8,7 @@
  */
 import type { Generation, MessageId } from '../../src/session/ids.ts';
 import { isAlive, isExpired, packetIdOf, type Session } from '../../src/session/session.ts';
-import { allocate, count, credit, end, park, unallocate } from '../../src/session/transitions.ts';
+import { allocate, count, end, park, unallocate } from '../../src/session/transitions.ts';
 import { closeSocket, MESSAGES, nameOf, post } from './gateway.ts';
 import {
   changeSession,
@@ -102,6 +102,7 @@ const idle = (publisher: number, to: Generation, waiting: readonly MessageId[]):
   persistent: true,
   connectionId: connectionOf(0),
   sequence: 0,
+  pushed: 0,
   tick: 0,
   written: 0,
   look: 'pending',
@@ -183,7 +184,7 @@ export const deliver = (m: Model, s: State, at: number, d: Deliver, emit: Emit):
       const written = d.written + 1;
       if (!put.done) {
         // an old message still holds the packet id
-        const next: Deliver = { ...d, step: d.written > 0 ? 'take back' : 'credit', fate: 'taken' };
+        const next: Deliver = { ...d, step: d.written > 0 ? 'take back' : 'unallocate', fate: 'taken' };
         return emit('step', goOn(s, at, next), () => `${who()}: packet id ${record.packetId} is taken`);
       }
       const step =
@@ -222,19 +223,12 @@ export const deliver = (m: Model, s: State, at: number, d: Deliver, emit: Emit):
       }
       return emit('step', goOn(state, at, { ...d, step: 'take back' }), said);
     }
-    case 'credit': {
-      const credited = changeSession(m, s, credit(d.epoch, d.batch));
-      return emit(
-        'step',
-        goOn(credited.done ? credited.state : s, at, again(d)),
-        () => `${who()}: gives the room back`,
-      );
-    }
     case 'take back':
       return takeBack(m, s, at, d, emit);
     case 'unallocate': {
       const given = changeSession(m, s, unallocate(asRead(d), d.batch, d.batch));
-      return emit('step', goOn(given.done ? given.state : s, at, { ...d, step: firstToPark(m) }), () => {
+      const next: Deliver = d.fate === 'taken' ? again(d) : { ...d, step: firstToPark(m) };
+      return emit('step', goOn(given.done ? given.state : s, at, next), () => {
         return `${who()}: ${given.done ? 'gives its numbers back' : 'its numbers are not the last any more'}`;
       });
     }
@@ -296,10 +290,11 @@ const allocateNumbers = (m: Model, s: State, at: number, d: Deliver, emit: Emit)
   const allocated = changeSession(m, s, allocate(d.to, length, 'ordered'));
   const session = allocated.record;
   if (allocated.done) {
-    const { epoch, persistent, connectionId, sequence, tick } = allocated.record;
+    const { epoch, persistent, connectionId, sequence, pushed, tick } = allocated.record;
     const most = Math.max(1, Math.min(AT_ONCE, allocated.record.windowLeft));
     const step = isBroken(m, 'a message is in flight before it is posted') ? 'post' : 'put';
-    const next: Deliver = { ...d, step, batch: length, most, epoch, persistent, connectionId, sequence, tick };
+    const read = { epoch, persistent, connectionId, sequence, pushed, tick };
+    const next: Deliver = { ...d, ...read, step, batch: length, most };
     return emit('step', goOn(allocated.state, at, next), () => {
       return `${who()}: allocates ${length > 1 ? `${sequence - length + 1} to ` : ''}${sequence} in epoch ${epoch}`;
     });
@@ -365,7 +360,7 @@ const storeParked = (m: Model, s: State, at: number, d: Deliver, emit: Emit, sai
 
 const postBatch = (m: Model, s: State, at: number, d: Deliver, emit: Emit): Emitted => {
   const packets = recordsOf(d).map(({ packetId, id }): Packet => ({ packetId, id }));
-  const first = d.sequence - packets.length + 1;
+  const first = d.pushed - packets.length + 1;
   for (const posted of post(m, s, d.connectionId, { generation: d.to, first, packets })) {
     const said = () => `${whoDelivers(d)}: posts ${saidOf(packets.map(({ id }) => id))} as ${first}: ${posted.said}`;
     const then = (step: Deliver['step'], fate: Deliver['fate']) =>
@@ -432,8 +427,7 @@ const takeBack = (m: Model, s: State, at: number, d: Deliver, emit: Emit): Emitt
 };
 
 const afterTakeBack = (d: Deliver): Deliver => {
-  if (d.fate === 'taken') return { ...d, step: 'credit' };
-  if (d.fate === 'throttled') return { ...d, step: 'unallocate' };
+  if (d.fate === 'taken' || d.fate === 'throttled') return { ...d, step: 'unallocate' };
   return again(d);
 };
 
@@ -450,7 +444,7 @@ const asRead = (d: Deliver): Session => ({
   ...BLANK,
   generation: d.to,
   epoch: d.epoch,
-  sequence: d.sequence,
+  pushed: d.pushed,
   tick: d.tick,
 });
 

@@ -4,7 +4,7 @@
  *
  * Rules of this file:
  * - First all that occurs in a state is marked, then each mark gets its rank.
- * - Whether one tick number follows another is kept, and the distance of sequence numbers that will be given out again.
+ * - Whether one tick number follows another is kept, and the distance of push numbers that will be given out again.
  */
 import type { Generation, MessageId } from '../../src/session/ids.ts';
 import { deadSessions } from '../../src/session/session.ts';
@@ -31,6 +31,7 @@ export const generations = marks();
 export const epochs = marks();
 export const names = marks();
 export const sequences = marks();
+export const pushes = marks();
 export const numbers = marks();
 export const attempts = marks();
 
@@ -42,7 +43,7 @@ const rank = (table: Uint8Array): void => {
 };
 
 /** The same, from 0 on. Beyond `last`, numbers that come back to be given out again, each keeps its distance. */
-const rankSequences = (table: Uint8Array, last: number): void => {
+const rankPushes = (table: Uint8Array, last: number): void => {
   let next = 0;
   for (let each = 0; each < MOST; each++) {
     const isMarked = table[each] === 1;
@@ -73,7 +74,7 @@ let knowsOldTicks = false;
 
 export const mark = (m: Model, s: State): void => {
   knowsOldTicks = keepsAll(m, 'park', 'claim', 'endTick');
-  for (const table of [generations, epochs, names, sequences, numbers, attempts]) table.fill(0);
+  for (const table of [generations, epochs, names, sequences, pushes, numbers, attempts]) table.fill(0);
   subscribing = s.lambdas.some(({ kind }) => kind === 'subscribe');
   const { session, client } = s;
   if (session) {
@@ -81,6 +82,7 @@ export const mark = (m: Model, s: State): void => {
     markDead(session.predecessors);
     epochs[session.epoch] = 1;
     sequences[session.sequence] = 1;
+    pushes[session.pushed] = 1;
     numbers[session.tick] = 1;
     names[numberOf(session.connectionId)] = 1;
   }
@@ -105,12 +107,12 @@ export const mark = (m: Model, s: State): void => {
   }
   names[numberOf(client.connection)] = 1;
   names[numberOf(client.former)] = 1;
-  if (isCounting(client)) sequences[client.handed] = 1;
+  if (isCounting(client)) pushes[client.handed] = 1;
   for (const each of client.unacknowledged) markPacket(each);
   for (const each of client.waiting) {
     markNames(each.generation);
-    sequences[each.first - 1] = 1;
-    for (let offset = 0; offset < each.packets.length; offset++) sequences[each.first + offset] = 1;
+    pushes[each.first - 1] = 1;
+    for (let offset = 0; offset < each.packets.length; offset++) pushes[each.first + offset] = 1;
     each.packets.forEach(markPacket);
   }
   for (const each of s.lambdas) markLambda(s, each);
@@ -124,7 +126,8 @@ export const mark = (m: Model, s: State): void => {
   rank(generations);
   rank(epochs);
   rankConnections(s);
-  rankSequences(sequences, session?.sequence ?? MOST);
+  rank(sequences);
+  rankPushes(pushes, session?.pushed ?? MOST);
   rankWithGaps(numbers);
 };
 
@@ -158,6 +161,11 @@ const markId = (id: MessageId): void => {
   attempts[payload] = (attempts[payload] ?? 0) | (1 << attemptOf(id));
 };
 
+/** `last` and the `before` ones before it: numbers that follow each other go on doing so. */
+const markRange = (table: Uint8Array, last: number, before: number): void => {
+  for (let each = last - before; each <= last; each++) table[each] = 1;
+};
+
 const markPacket = ({ packetId, id }: Packet): void => {
   sequences[packetId] = 1;
   markId(id);
@@ -170,7 +178,8 @@ const markLambda = (s: State, l: Lambda): void => {
     case 'deliver':
       markNames(l.to);
       l.waiting.forEach(markId);
-      if (l.batch > 0) for (let each = l.sequence - l.batch; each <= l.sequence; each++) sequences[each] = 1;
+      if (l.batch > 0) markRange(sequences, l.sequence, l.batch - 1);
+      if (l.batch > 0) markRange(pushes, l.pushed, l.batch);
       if (isTickKnown(s, l)) numbers[l.tick] = numbers[l.tick + 1] = 1;
       return;
     case 'redeliver':
@@ -180,7 +189,8 @@ const markLambda = (s: State, l: Lambda): void => {
       l.batch.forEach(markId);
       l.fresh.forEach(markId);
       l.resend.forEach(markPacket);
-      if (l.count > 0) for (let each = l.sequence - l.count; each <= l.sequence; each++) sequences[each] = 1;
+      if (l.count > 0) markRange(sequences, l.sequence, l.fresh.length - 1);
+      if (l.count > 0) markRange(pushes, l.pushed, l.count);
       for (const each of l.listed) {
         markPacket(each);
         epochs[each.epoch] = 1;
@@ -189,7 +199,7 @@ const markLambda = (s: State, l: Lambda): void => {
     case 'connect':
       markNames(l.generation);
       markDead(l.predecessors);
-      if (promisesNumber(l)) sequences[l.sequence] = 1;
+      if (promisesNumber(l)) pushes[l.pushed] = 1;
       return;
     case 'acknowledge':
       markNames(l.generation);

@@ -73,6 +73,7 @@ const deliverSimplified = (m: Model, d: Deliver): Deliver => {
     connectionId: posts ? d.connectionId : NOWHERE,
     tick: parks ? d.tick : 0,
     sequence: d.batch > 0 ? d.sequence : 0,
+    pushed: d.batch > 0 ? d.pushed : 0,
     look: d.step === 'post' ? d.look : 'pending',
   };
 };
@@ -98,4 +99,4 @@ const redeliverSimplified = (m: Model, s: State, w: Redeliver): Redeliver => {
 };
 
 export const LONG_AGO = 255;
-const POSTED = { fresh: [], resend: [], unused: 0, stamped: 0, count: 0, sequence: 0, written: 0 } as const;
+const POSTED = { fresh: [], resend: [], unused: 0, stamped: 0, count: 0, pushed: 0, sequence: 0, written: 0 } as const;

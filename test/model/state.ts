@@ -97,7 +97,7 @@ export interface Client {
   readonly phase: 'off' | 'connecting' | 'ready';
   /** The connection before, which it still listens to while it moves. */
   readonly former: ConnectionId;
-  /** The last sequence number that was handed on. */
+  /** The last push number that was handed on. */
   readonly handed: number;
   /** Pushes ahead of it, by number. */
   readonly waiting: readonly Push[];
@@ -146,6 +146,7 @@ export interface Deliver {
   readonly persistent: boolean;
   readonly connectionId: ConnectionId;
   readonly sequence: number;
+  readonly pushed: number;
   readonly tick: number;
   /** Records put in flight, and not taken back. */
   readonly written: number;
@@ -170,7 +171,6 @@ export const deliverSteps = [
   'send clean-up before the loss',
   'lose connection',
   'take back',
-  'credit',
   'unallocate',
   'send tick',
   'park',
@@ -211,8 +211,10 @@ export interface Redeliver {
   readonly unused: number;
   /** How many of `resend` were looked at. */
   readonly stamped: number;
-  /** How many numbers it allocated, and the last of them. */
+  /** How many push numbers it allocated, and the last of them. */
   readonly count: number;
+  readonly pushed: number;
+  /** The last of its sequence numbers: each fresh one has one. */
   readonly sequence: number;
   /** Fresh ones put in flight, and not taken back. */
   readonly written: number;
@@ -244,7 +246,6 @@ export const redeliverSteps = [
   'send again',
   'give back',
   'send clean-up',
-  'credit',
 ] as const;
 export type RedeliverStep = (typeof redeliverSteps)[number];
 
@@ -259,7 +260,7 @@ export interface Connect {
   readonly epoch: number;
   readonly status: Session['status'] | 'absent';
   readonly persistent: boolean;
-  readonly sequence: number;
+  readonly pushed: number;
   readonly predecessors: string;
   /** The session goes on; else a new one begins. */
   readonly resumes: boolean;
@@ -361,6 +362,7 @@ export const BLANK: Session = {
   persistent: true,
   expiresAt: 0,
   sequence: 0,
+  pushed: 0,
   windowLeft: 0,
   backlog: 0,
   backlogBytes: 0,

@@ -13,7 +13,6 @@ import { isAlive, packetIdOf, type Session } from '../../src/session/session.ts'
 import {
   allocateForTick,
   claim,
-  credit,
   endTick,
   heal,
   type Tick,
@@ -245,7 +244,7 @@ export const redeliver = (m: Model, s: State, at: number, w: Redeliver, emit: Em
     case 'allocate': {
       const count = w.resend.length + w.fresh.length;
       const used = w.resend.filter(({ takesRoom }) => takesRoom).length + w.fresh.length;
-      const allocated = changeSession(m, s, allocateForTick(tick, count, used, NO_RATE));
+      const allocated = changeSession(m, s, allocateForTick(tick, { count, fresh: w.fresh.length, used }, NO_RATE));
       if (!allocated.done) {
         const isOurs = allocated.record?.epoch === tick.epoch && allocated.record.tick === tick.number;
         if (!isOurs) return stop(() => 'cannot allocate, stops');
@@ -255,11 +254,11 @@ export const redeliver = (m: Model, s: State, at: number, w: Redeliver, emit: Em
           () => 'there is no room any more',
         );
       }
-      const { sequence, backlog, windowLeft } = allocated.record;
+      const { sequence, pushed, backlog, windowLeft } = allocated.record;
       return onwards(
         allocated.state,
-        { ...w, count, sequence, backlog, windowLeft },
-        () => `allocates ${count}, up to ${sequence}`,
+        { ...w, count, sequence, pushed, backlog, windowLeft },
+        () => `allocates ${count}, up to ${pushed}`,
       );
     }
     case 'stamp': {
@@ -286,21 +285,21 @@ export const redeliver = (m: Model, s: State, at: number, w: Redeliver, emit: Em
     case 'give numbers back': {
       const missing = w.count - w.resend.length - w.fresh.length;
       const given = changeSession(m, s, unallocate(asRead(w), missing, w.unused));
-      const next = { ...w, unused: 0, count: w.count - missing, sequence: w.sequence - missing };
+      const next = { ...w, unused: 0, count: w.count - missing, pushed: w.pushed - missing };
       return onwards(given.done ? given.state : s, next, () => `gives ${missing} of its numbers back`);
     }
     case 'put': {
       const record = recordsOf(w)[w.written];
       if (!record) return;
       const put = putInFlight(m, s, record);
-      if (!put.done) return step(release(s, w, w.batch), { ...w, step: 'credit' }, () => 'the packet id is taken');
+      if (!put.done) return step(s, { ...w, step: 'unallocate' }, () => 'the packet id is taken');
       const next = { ...w, written: w.written + 1 };
       const said = () => `puts ${nameOf(payloadOf(record.id))} in flight as ${record.packetId}`;
       return hasToDo(next, 'put') ? step(put.state, next, said) : onwards(put.state, next, said);
     }
     case 'post': {
       const packets = packetsOf(w);
-      const first = w.sequence - w.count + 1;
+      const first = w.pushed - w.count + 1;
       for (const posted of post(m, s, w.connectionId, { generation: tick.generation, first, packets })) {
         const then: RedeliverStep = {
           accepted: after(m, w, 'post'),
@@ -331,11 +330,6 @@ export const redeliver = (m: Model, s: State, at: number, w: Redeliver, emit: Em
     case 'send clean-up':
       if (!isAlive(s.session, tick.generation) || s.session.epoch !== tick.epoch) return stop(() => 'another epoch');
       return step(cleanUpLater(s), { ...w, step: 'lose connection' }, () => 'sends the clean-up job');
-    case 'credit': {
-      const credited = changeSession(m, s, credit(tick.epoch, w.fresh.length - w.written));
-      const next: Redeliver = { ...w, step: 'send again', ...NOTHING };
-      return step(credited.done ? credited.state : s, next, () => 'gives the room back');
-    }
     case 'delete': {
       const removed = w.holds ? s.queue.filter((each) => each.hidden && isIn(w, each)) : [];
       const hidden = removed.length < w.batch.length;
@@ -375,7 +369,7 @@ export const redeliver = (m: Model, s: State, at: number, w: Redeliver, emit: Em
       return stop(said, state);
     }
     case 'unallocate': {
-      const given = changeSession(m, s, unallocate(asRead(w), w.count, 0));
+      const given = changeSession(m, s, unallocate(asRead(w), w.count, w.fresh.length - w.written));
       const next: Redeliver = { ...w, step: 'send again', ...NOTHING };
       return step(release(given.done ? given.state : s, w, w.batch), next, () => 'gives its numbers back');
     }
@@ -398,6 +392,7 @@ const NOTHING = {
   unused: 0,
   stamped: 0,
   count: 0,
+  pushed: 0,
   sequence: 0,
   written: 0,
 } as const;
@@ -496,9 +491,9 @@ const packetsOf = (w: Redeliver): readonly Packet[] => [
 ];
 
 /** The session as it was when `w` allocated. */
-const asRead = ({ tick, sequence }: Redeliver): Session => ({
+const asRead = ({ tick, pushed }: Redeliver): Session => ({
   ...BLANK,
   generation: tick.generation,
   epoch: tick.epoch,
-  sequence,
+  pushed,
 });

@@ -124,6 +124,7 @@ const readSession = (m: Model): Session | undefined => {
     epoch: read(),
     connectionId: readConnection(),
     sequence: read(),
+    pushed: read(),
     tick: read(),
     backlog: read() - 8,
     leaseUntil: read(),
@@ -170,6 +171,7 @@ const readLambda = (m: Model): Lambda => {
         epoch: read(),
         connectionId: readConnection(),
         sequence: read(),
+        pushed: read(),
         tick: read(),
       };
       const { numbers: allowed, ...rest } = lambda;
@@ -222,6 +224,7 @@ const readLambda = (m: Model): Lambda => {
         stamped: stamps & 15,
         count: counts >> 4,
         written: counts & 15,
+        pushed: read(),
         sequence: read(),
         listed: many(readRecord),
       };
@@ -240,7 +243,7 @@ const readLambda = (m: Model): Lambda => {
         generation: readGeneration(),
         epoch: read(),
         status: one(statuses, read()),
-        sequence: read(),
+        pushed: read(),
         predecessors: readDead(),
       };
     }

@@ -22,6 +22,7 @@ const sessions: fc.Arbitrary<Session> = fc.record({
   persistent: fc.boolean(),
   expiresAt: fc.nat(),
   sequence: fc.nat(),
+  pushed: fc.nat(),
   windowLeft: fc.integer(),
   backlog: fc.nat(),
   backlogBytes: fc.nat(),
@@ -54,7 +55,14 @@ describe('begin', () => {
         expect(Object.values(made)).not.toContain(undefined);
         const { epoch, predecessors, ...rest } = made;
         expect({ ...apply(begin(session, undefined, now), undefined), epoch, predecessors }).toEqual(made);
-        expect(rest).toMatchObject({ ...session, status: 'online', mode: 'direct', backlog: 0, sequence: 0 });
+        expect(rest).toMatchObject({
+          ...session,
+          status: 'online',
+          mode: 'direct',
+          backlog: 0,
+          sequence: 0,
+          pushed: 0,
+        });
       }),
     );
   });

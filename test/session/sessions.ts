@@ -18,6 +18,7 @@ export const everyAttribute: Readonly<Record<keyof Session, true>> = {
   persistent: true,
   expiresAt: true,
   sequence: true,
+  pushed: true,
   windowLeft: true,
   backlog: true,
   backlogBytes: true,

@@ -127,6 +127,7 @@ const methods: readonly (readonly [PortName, string])[] = [
   ['subscriptions', 'remove'],
   ['subscriptions', 'addShape'],
   ['connections', 'open'],
+  ['queues', 'create'],
   ['queues', 'send'],
   ['queues', 'remove'],
   ['queues', 'destroy'],
@@ -213,12 +214,29 @@ const orders: readonly Mutant[] = [
     'sessions.change begin',
     'sessions.change resume',
   ]),
+  {
+    ...swapped('orders the refresh after the session goes on', 'timers.send refresh', ['sessions.change resume']),
+    trouble: troubleAt(['timers.send'], { longPause: 0.05, collected: 0.3 }),
+  },
+  swapped('says that the queue is there before it creates it', 'queues.create', ['sessions.change queueCreated']),
   swapped(
-    'removes the record before what it is responsible for',
+    'removes the record before the subscriptions',
     'subscriptions.remove',
     ['sessions.remove', 'sessions.change predecessorsGone'],
     /clean-up/,
     'subscriptions.remove if = generation',
+  ),
+  swapped(
+    'removes the record before what is in flight',
+    'inFlight.remove',
+    ['sessions.remove', 'sessions.change predecessorsGone'],
+    /clean-up/,
+  ),
+  swapped(
+    'removes the record before the queue',
+    'queues.destroy',
+    ['sessions.remove', 'sessions.change predecessorsGone'],
+    /clean-up/,
   ),
   swapped(
     'removes the note before the subscription',
@@ -240,6 +258,15 @@ const others: readonly Mutant[] = [
       replacing(context, 'queues', 'send', (original) => async (...args) => {
         void original(...args).catch(() => {});
         return asIfDone(ports, 'queues', 'send', args);
+      }),
+  },
+  {
+    name: 'subscribes after the SUBACK',
+    spoil: () => (context, ports) =>
+      replacing(context, 'subscriptions', 'change', (original) => async (...args) => {
+        if ((args.at(-1) as Change<object>).name !== 'subscribe') return original(...args);
+        void context.clock.pause(1_000).then(() => original(...args));
+        return asIfDone(ports, 'subscriptions', 'change', args);
       }),
   },
   {

@@ -88,10 +88,11 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
         if (packet.qos === 0) break;
         const pid = packet.messageId as number;
         const owner = unacknowledged.get(pid);
+        // It may have been sent again while its PUBACK was on the way: then it takes no room, and its packet id may be another's.
+        if (owner !== undefined && owner !== payload && acknowledged.has(payload)) break;
         if (owner !== undefined && owner !== payload && !acknowledged.has(owner))
           judge.fail(`packet id ${pid} is used by ${owner} and ${payload}`);
         unacknowledged.set(pid, payload);
-        // It may have been sent again while its PUBACK was on the way: then it takes no room.
         const inFlight = [...unacknowledged.values()].filter((each) => !acknowledged.has(each)).length;
         if (inFlight > window && judge.keepsWindow()) judge.fail(`${inFlight} are in flight to ${name}`);
         break;
