@@ -23,6 +23,8 @@ const AT_ONCE = 25;
 const MOST_ATTEMPTS = 50;
 /** A tick that was due this long ago, ms, and that nobody claimed, is sent again. */
 export const OVERDUE = 5_000;
+/** The first tick of a connection comes within this time, ms, or never: longer than any Lambda lives, and some for the queue. */
+const CONNECTS_WITHIN = 60_000;
 
 /** `dead`: there is no such session any more, and nothing was delivered. */
 export type Delivered = 'delivered' | 'dead';
@@ -217,11 +219,26 @@ const store = async (
   const now = counted.record;
   const liveEpoch = now.status === 'offline' ? 0 : now.epoch;
   await sendToQueue(context, to, fitting, liveEpoch);
-  if (now.status === 'online' && now.leaseUntil < clock.now() && clock.now() - now.tickDueAt > OVERDUE) {
-    const nudged = await context.sessions.change(to.clientId, nudge(now, clock.now()));
+  await awaken(context, to, now);
+  return true;
+};
+
+/**
+ * Sees to it that what was stored does not wait for a tick that is lost. A session that is connecting has lost its first one, or
+ * the Lambda that would have sent it: nothing may be posted before a CONNACK, so only the next connection can go on.
+ */
+const awaken = async (context: Context, to: SessionAddress, session: Session): Promise<void> => {
+  const now = context.clock.now();
+  const overdue = now - session.tickDueAt;
+  if (session.status === 'online' && session.leaseUntil < now && overdue > OVERDUE) {
+    const nudged = await context.sessions.change(to.clientId, nudge(session, now));
     if (nudged.done) await sendTick(context, to, nudged.record, 0);
   }
-  return true;
+  if (session.status === 'connecting' && overdue > CONNECTS_WITHIN) {
+    const { connectionId, epoch, persistent } = session;
+    await closeSocket(context, connectionId);
+    await abandonConnection(context, { ...to, epoch, persistent }, connectionId);
+  }
 };
 
 const logBound = ({ log }: Context, { clientId }: SessionAddress, refused: number, session: Session): void =>
