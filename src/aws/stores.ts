@@ -4,6 +4,7 @@ import type {
   Connections,
   Filters,
   InFlightMessages,
+  NotedFilter,
   Piece,
   Sessions,
   Subscriber,
@@ -55,13 +56,15 @@ export function createInFlight(table: Table): InFlightMessages {
 
 export function createFilters(table: Table): Filters {
   return {
-    put: (session, topicFilter) => table.put(filterKey(session, topicFilter), {}, SESSION_TIME_TO_LIVE),
+    change: (session, topicFilter, change) =>
+      table.change(filterKey(session, topicFilter), change, SESSION_TIME_TO_LIVE),
     list: async (session) => {
       const prefix = filterPrefix(session);
-      return (await table.query(prefix)).map(({ key }) => key.sk.slice(prefix.sk.length));
+      const found = await table.query<NotedFilter>(prefix);
+      return found.map(({ key, record: { epoch } }) => ({ topicFilter: key.sk.slice(prefix.sk.length), epoch }));
     },
-    remove: async (session, topicFilter) => {
-      await table.remove(filterKey(session, topicFilter), []);
+    remove: async (session, topicFilter, conditions) => {
+      await table.remove(filterKey(session, topicFilter), conditions);
     },
   };
 }

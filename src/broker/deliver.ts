@@ -236,6 +236,7 @@ const awaken = async (context: Context, to: SessionAddress, session: Session): P
   }
   if (session.status === 'connecting' && overdue > CONNECTS_WITHIN) {
     const { connectionId, epoch, persistent } = session;
+    context.log('first-tick-lost', { clientId: to.clientId, connectionId });
     await closeSocket(context, connectionId);
     await abandonConnection(context, { ...to, epoch, persistent }, connectionId);
   }

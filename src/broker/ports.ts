@@ -65,11 +65,17 @@ export interface Subscriptions {
   addShape(shape: FilterShape, most: number): Promise<boolean>;
 }
 
-/** The filters of a session, for counting them and for cleaning up after it. */
+/** A filter of a session, noted for counting and for cleaning up. */
+export interface NotedFilter {
+  /** The epoch that noted it last. */
+  readonly epoch: number;
+}
+
 export interface Filters {
-  put(session: SessionAddress, topicFilter: string): Promise<void>;
-  list(session: SessionAddress): Promise<readonly string[]>;
-  remove(session: SessionAddress, topicFilter: string): Promise<void>;
+  change(session: SessionAddress, topicFilter: string, change: Change<NotedFilter>): Promise<Outcome<NotedFilter>>;
+  list(session: SessionAddress): Promise<readonly (NotedFilter & { readonly topicFilter: string })[]>;
+  /** Removes the note if the conditions hold. */
+  remove(session: SessionAddress, topicFilter: string, conditions: readonly Condition<NotedFilter>[]): Promise<void>;
 }
 
 // ── Connections ────────────────────────────────────────────────────────────────────────────────────────────────────

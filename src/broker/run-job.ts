@@ -36,8 +36,11 @@ const createQueue = async (context: Context, session: SessionAddress): Promise<v
 const refresh = async (context: Context, session: SessionAddress): Promise<void> => {
   // Of a session that has ended everything may have been cleaned up, and nobody would come again.
   if (!isAlive(await context.sessions.read(session.clientId), session.generation)) return;
-  for (const topicFilter of await context.filters.list(session)) {
-    await context.filters.put(session, topicFilter);
+  for (const { topicFilter, epoch } of await context.filters.list(session)) {
+    await context.filters.change(session, topicFilter, {
+      name: 'keepNote',
+      if: [['=', 'epoch', epoch]], // else one that was unsubscribed meanwhile counts for as long as the session lives
+    });
     await context.subscriptions.change(topicFilter, session.clientId, {
       name: 'keep',
       if: [['=', 'active', true]], // else the trace of an UNSUBSCRIBE stays for weeks
@@ -71,9 +74,9 @@ const cleanUp = async (context: Context, clientId: ClientId): Promise<void> => {
 
 const removeAll = async (context: Context, session: SessionAddress): Promise<void> => {
   const [filters, inFlight] = await Promise.all([context.filters.list(session), context.inFlight.list(session)]);
-  await inParallel(filters, WIDTH, async (topicFilter) => {
+  await inParallel(filters, WIDTH, async ({ topicFilter }) => {
     await context.subscriptions.remove(topicFilter, session.clientId, ofGeneration(session.generation));
-    await context.filters.remove(session, topicFilter);
+    await context.filters.remove(session, topicFilter, []);
   });
   await inParallel(inFlight, WIDTH, ({ packetId }) => context.inFlight.remove(session, packetId, []));
   await context.queues.destroy(session);

@@ -22,7 +22,7 @@ import type { Subscription } from './ports.ts';
 const filtersOf = async (context: Context, session: SessionEpoch): Promise<readonly string[]> => {
   const [current, filters] = await together([context.sessions.read(session.clientId), context.filters.list(session)]);
   if (!isAlive(current, session.generation)) throw new NotConnected();
-  return filters;
+  return filters.map(({ topicFilter }) => topicFilter);
 };
 
 type ReturnCode = 0 | 1 | 0x80;
@@ -65,10 +65,10 @@ const write = async (context: Context, session: SessionEpoch, topicFilter: strin
   const shape = shapeOf(topicFilter);
   const [registered] = await together([
     context.subscriptions.addShape(shape, context.settings.maxFilterShapes),
-    context.filters.put(session, topicFilter),
+    context.filters.change(session, topicFilter, { name: 'note', if: [], set: { epoch: session.epoch } }),
   ]);
   if (!registered) {
-    await context.filters.remove(session, topicFilter);
+    await forget(context, session, topicFilter);
     context.log('subscribe-refused', { clientId: session.clientId, reason: 'maxFilterShapes are in use', shape });
     return false;
   }
@@ -82,9 +82,14 @@ export async function unsubscribe(context: Context, session: SessionEpoch, packe
   const filters = [...new Set(packet.topicFilters)].filter((topicFilter) => held.has(topicFilter));
   await inParallel(filters, WIDTH, async (topicFilter) => {
     const gone = await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, 0, false));
-    if (gone.done) await context.filters.remove(session, topicFilter);
+    if (gone.done) await forget(context, session, topicFilter);
   });
 }
+
+const forget = (context: Context, session: SessionEpoch, topicFilter: string): Promise<void> =>
+  context.filters.remove(session, topicFilter, [
+    ['<=', 'epoch', session.epoch], // else what the next connection subscribes to is cleaned up by nobody
+  ]);
 
 const subscriptionOf = ({ generation, epoch }: SessionEpoch, qos: 0 | 1, active: boolean): Change<Subscription> => ({
   name: active ? 'subscribe' : 'unsubscribe',

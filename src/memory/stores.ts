@@ -5,6 +5,7 @@ import type {
   Connections,
   Filters,
   InFlightMessages,
+  NotedFilter,
   Piece,
   Sessions,
   Subscriber,
@@ -27,7 +28,7 @@ export function createMemoryStores(clock: Clock, queueVisibility: number) {
   const records = {
     sessions: createRecords<Session>(clock),
     inFlight: createRecords<InFlight>(clock),
-    filters: createRecords<object>(clock),
+    filters: createRecords<NotedFilter>(clock),
     connections: createRecords<Connection>(clock),
     pieces: createRecords<Piece>(clock),
     subscriptions: createRecords<Subscription>(clock),
@@ -114,17 +115,16 @@ function createMemorySubscriptions(records: Records<Subscription>): Subscription
   };
 }
 
-function createMemoryFilters(records: Records<object>): Filters & { all(): readonly string[] } {
-  const filtersOf = (partition: string) => records.of(partition).map(([topicFilter]) => topicFilter);
+function createMemoryFilters(records: Records<NotedFilter>): Filters & { all(): readonly string[] } {
+  const sorted = (partition: string) => [...records.of(partition)].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
-    put: async (session, topicFilter) => {
-      records.change(keyOf(session), topicFilter, { if: [], set: {} }, SESSION_TIME_TO_LIVE);
+    change: async (session, topicFilter, change) =>
+      records.change(keyOf(session), topicFilter, change, SESSION_TIME_TO_LIVE),
+    list: async (session) => sorted(keyOf(session)).map(([topicFilter, { epoch }]) => ({ topicFilter, epoch })),
+    remove: async (session, topicFilter, conditions) => {
+      records.remove(keyOf(session), topicFilter, conditions);
     },
-    list: async (session) => filtersOf(keyOf(session)).sort(),
-    remove: async (session, topicFilter) => {
-      records.remove(keyOf(session), topicFilter, []);
-    },
-    all: () => records.partitions().flatMap(filtersOf),
+    all: () => records.partitions().flatMap((partition) => sorted(partition).map(([topicFilter]) => topicFilter)),
   };
 }
 

@@ -3,8 +3,8 @@
  *
  * Rules of this file:
  * - Pure: time is an argument. No promises.
- * - Every change of an existing session names the epoch it means, or the generation where any epoch will do, or a value that only
- *   one epoch can have. Epochs of one client rise even across its sessions, so an epoch names the session as well.
+ * - Every change of an existing session names the epoch it means, or the generation where any epoch will do. Epochs of one client
+ *   rise even across its sessions, so an epoch names the session as well.
  * - A condition stands here only if leaving it out breaks a promise; the comment beside it says which. The simulation leaves out
  *   each in turn (test/simulation/mutants.ts).
  */
@@ -245,7 +245,8 @@ export const count = (
 export const nudge = (session: Session, now: number): SessionChange => ({
   name: 'nudge',
   if: [
-    ['=', 'tickDueAt', session.tickDueAt], // else every publisher sends one, or the next connection's before its CONNACK
+    ['=', 'epoch', session.epoch], // else it sends the next connection's first tick before its CONNACK
+    ['=', 'tickDueAt', session.tickDueAt], // else every publisher sends one
   ],
   set: { tickDueAt: now },
 });

@@ -78,9 +78,9 @@ describe('a session that ended a moment ago', () => {
     const { world, meanwhile } = createStallingWorld(({ filters, inFlight }, pause) => ({
       filters: {
         ...filters,
-        put: async (session, filter) => {
+        change: async (...change) => {
           if (written === 'filter') await pause();
-          return filters.put(session, filter);
+          return filters.change(...change);
         },
       },
       inFlight: {

@@ -166,6 +166,31 @@ describe('a worker of ticks', () => {
   });
 });
 
+describe('an UNSUBSCRIBE that stalls', () => {
+  it('does not forget what the next connection has subscribed to, so its session ends without a trace', async () => {
+    const { world, meanwhile } = createStallingWorld(({ filters }, pause) => ({
+      filters: {
+        ...filters,
+        remove: async (...remove) => {
+          await pause();
+          return filters.remove(...remove);
+        },
+      },
+    }));
+    const client = await world.connect('client', { clean: false });
+    await client.send(subscribePacket({ a: 1 }));
+    meanwhile(async () => {
+      const next = await world.connect('client', { clean: false });
+      await next.send(subscribePacket({ a: 1 }));
+    });
+    await client.send({ cmd: 'unsubscribe', messageId: 9, unsubscriptions: ['a'] });
+    expect(world.stores.filters.all()).toEqual(['a']);
+    await (await world.connect('client', { clean: true })).send({ cmd: 'disconnect' });
+    await world.cleanUp();
+    expect(world.stores.subscriptions.all()).toEqual([]);
+  });
+});
+
 describe('a clean-up that comes late', () => {
   it('leaves the new session alone, though it has subscribed to the same filters', async () => {
     const world = createWorld();

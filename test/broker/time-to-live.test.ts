@@ -40,9 +40,9 @@ it('a job that comes after its session has ended writes nothing', async () => {
   const world = createWorld(settings, ({ filters }) => ({
     filters: {
       ...filters,
-      put: (...put) => {
+      change: (...change) => {
         written++;
-        return filters.put(...put);
+        return filters.change(...change);
       },
     },
   }));

@@ -261,11 +261,24 @@ export function storesContract(subject: () => Subject): void {
     it('lists them whole, of this generation only, each once', async () => {
       const here = freshAddress();
       const filters = ['#', '+/a#b', 'filter#x', 'ümlaut/+', 'a//b'].sort();
-      for (const filter of [...filters, ...filters]) await ports().filters.put(here, filter);
-      await ports().filters.put({ ...here, generation: 'another' as typeof here.generation }, 'other');
-      expect([...(await ports().filters.list(here))].sort()).toEqual(filters);
-      await ports().filters.remove(here, '#');
-      expect([...(await ports().filters.list(here))].sort()).toEqual(filters.slice(1));
+      const note = { if: [], set: { epoch: 3 } };
+      const listed = async () => (await ports().filters.list(here)).map(({ topicFilter }) => topicFilter).sort();
+      for (const filter of [...filters, ...filters]) await ports().filters.change(here, filter, note);
+      await ports().filters.change({ ...here, generation: 'another' as typeof here.generation }, 'other', note);
+      expect(await listed()).toEqual(filters);
+      await ports().filters.remove(here, '#', []);
+      expect(await listed()).toEqual(filters.slice(1));
+    });
+
+    it('changes and removes only where the conditions hold', async () => {
+      const here = freshAddress();
+      expect(await ports().filters.change(here, 'a', { if: [['=', 'epoch', 3]] })).toEqual({ done: false });
+      await ports().filters.change(here, 'a', { if: [], set: { epoch: 3 } });
+      expect(await ports().filters.change(here, 'a', { if: [['=', 'epoch', 3]] })).toMatchObject({ done: true });
+      await ports().filters.remove(here, 'a', [['<=', 'epoch', 2]]);
+      expect(await ports().filters.list(here)).toEqual([{ topicFilter: 'a', epoch: 3 }]);
+      await ports().filters.remove(here, 'a', [['<=', 'epoch', 3]]);
+      expect(await ports().filters.list(here)).toEqual([]);
     });
   });
 

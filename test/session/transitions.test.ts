@@ -168,7 +168,7 @@ const rows: Readonly<Record<string, Row>> = {
   nudge: {
     change: transitions.nudge(queued, NOW + 9),
     given: queued,
-    refusedBy: [{ tickDueAt: NOW + 1 }],
+    refusedBy: [...otherEpochs, { tickDueAt: NOW + 1 }],
     after: { tickDueAt: NOW + 9 },
   },
   'claim, of a free tick': {

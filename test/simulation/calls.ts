@@ -37,9 +37,11 @@ export const conditionals: readonly Conditional[] = [
   changed('sessions', 1),
   changed('inFlight', 2),
   changed('subscriptions', 2),
+  changed('filters', 2),
   removed('sessions', 1),
   removed('inFlight', 2),
   removed('subscriptions', 2),
+  removed('filters', 2),
 ];
 
 /** The conditional write by its name, any other call by its port and method. */

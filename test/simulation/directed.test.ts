@@ -1,16 +1,16 @@
-/**
- * Mutants that no seed catches in reasonable time, because 65,535 packet ids must go round while Lambdas hang: played by hand.
- */
+/** Mutants that no seed catches in reasonable time: played by hand. */
 import type { Ports } from '../../src/broker/ports.ts';
+import { runJob } from '../../src/broker/run-job.ts';
 import type { Change, Condition } from '../../src/session/change.ts';
-import type { ClientId, MessageId } from '../../src/session/ids.ts';
+import type { ClientId, ConnectionId, MessageId } from '../../src/session/ids.ts';
 import type { InFlight, Session } from '../../src/session/session.ts';
+import { resume } from '../../src/session/transitions.ts';
 import { createStallingWorld } from '../broker/stalls.ts';
 import { payloads, puback, publishPacket, subscribePacket } from '../broker/world.ts';
 import { directed } from './mutants.ts';
 
-const withoutId = <T extends object>(conditions: readonly Condition<T>[]): readonly Condition<T>[] =>
-  conditions.filter((each) => each[1] !== 'id');
+const without = <T extends object>(attribute: string, conditions: readonly Condition<T>[]): readonly Condition<T>[] =>
+  conditions.filter((each) => each[1] !== attribute);
 
 /** As if 65,534 messages had passed since the first: the packet id of the one after the next is 1 again. */
 const LONG_LIFE = 65_534;
@@ -38,7 +38,7 @@ describe('a publisher that takes its message back from a packet id that has a ne
       inFlight: {
         ...ports.inFlight,
         remove: (session, packetId, conditions) =>
-          ports.inFlight.remove(session, packetId, isSpoilt ? withoutId(conditions) : conditions),
+          ports.inFlight.remove(session, packetId, isSpoilt ? without('id', conditions) : conditions),
       },
     }));
     const subscriber = await world.connect('s', { clean: false });
@@ -84,7 +84,7 @@ describe('a tick that sends again what has just been acknowledged, and its packe
           return ports.inFlight.change(
             session,
             packetId,
-            isSpoilt ? ({ ...change, if: withoutId(change.if) } satisfies Change<InFlight>) : change,
+            isSpoilt ? ({ ...change, if: without('id', change.if) } satisfies Change<InFlight>) : change,
           );
         },
       },
@@ -125,5 +125,84 @@ describe('a tick that sends again what has just been acknowledged, and its packe
 
   it(`is caught: ${directed.stamp}`, async () => {
     expect(await play(true)).toEqual(['c', 'b']);
+  });
+});
+
+describe('a publisher that sends an overdue tick again, and the session has a new connection since the same millisecond', () => {
+  /**
+   * It turns the session queued and hangs before it stores its message; at that moment CONNECT resumes the session and hangs in
+   * turn, before its CONNACK. Returns the epochs whose ticks there are when the publisher is done.
+   */
+  const play = async (isSpoilt: boolean): Promise<readonly number[]> => {
+    const { world, meanwhile } = createStallingWorld(
+      ({ sessions, queues }: Ports, pause) => ({
+        sessions: {
+          ...sessions,
+          change: (clientId, change) =>
+            sessions.change(
+              clientId,
+              isSpoilt && change.name === 'nudge' ? { ...change, if: without('epoch', change.if) } : change,
+            ),
+        },
+        queues: {
+          ...queues,
+          send: async (...send) => {
+            await pause();
+            return queues.send(...send);
+          },
+        },
+      }),
+      { maxInFlight: 1 },
+    );
+    const subscriber = await world.connect('s', { clean: false });
+    await subscriber.send(subscribePacket({ '#': 1 }));
+    const { epoch } = (await world.session('s')) as Session;
+    const publisher = await world.connect('p');
+    meanwhile(async () => {
+      const session = (await world.session('s')) as Session;
+      const now = world.context.clock.now();
+      await world.stores.sessions.change('s' as ClientId, resume(session, 'next=' as ConnectionId, 1, now, now));
+      world.advance(6_000);
+    });
+    await publisher.send(publishPacket('t', 'a', 1, 1), publishPacket('t', 'b', 1, 2));
+    return world.ticks.map((tick) => tick.body.epoch - epoch);
+  };
+
+  it('leaves it to CONNECT to send the first', async () => {
+    expect(await play(false)).toEqual([0]);
+  });
+
+  it(`is caught: ${directed.nudge}`, async () => {
+    expect(await play(true)).toEqual([0, 1]);
+  });
+});
+
+describe('a refresh of the times to live, and a filter that is unsubscribed meanwhile', () => {
+  /** Returns the filters that count for the session. */
+  const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
+    const { world, meanwhile } = createStallingWorld(({ filters }: Ports, pause) => ({
+      filters: {
+        ...filters,
+        change: async (session, topicFilter, change) => {
+          if (change.name !== 'keepNote') return filters.change(session, topicFilter, change);
+          await pause();
+          return filters.change(session, topicFilter, isSpoilt ? { ...change, if: [] } : change);
+        },
+      },
+    }));
+    const subscriber = await world.connect('s', { clean: false });
+    await subscriber.send(subscribePacket({ a: 1 }));
+    const { generation } = (await world.session('s')) as Session;
+    meanwhile(() => subscriber.send({ cmd: 'unsubscribe', messageId: 9, unsubscriptions: ['a'] }));
+    await runJob(world.context, { job: 'refresh', clientId: 's' as ClientId, generation });
+    return world.stores.filters.all();
+  };
+
+  it('does not note it again', async () => {
+    expect(await play(false)).toEqual([]);
+  });
+
+  it(`is caught: ${directed.keepNote}`, async () => {
+    expect(await play(true)).toEqual(['a']);
   });
 });

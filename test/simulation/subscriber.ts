@@ -195,9 +195,10 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
       if (connected) link.write({ cmd: 'disconnect' });
       link.leave();
     },
-    /** Its next CONNECT ends the session. */
+    /** Its next CONNECT ends the session. It mostly subscribes to nothing more, which would cover up what was left behind. */
     endSession: (): void => {
       startsClean = true;
+      if (choices.chance(0.7)) wanted.clear();
     },
     link: () => link,
     isConnected: () => connected,
