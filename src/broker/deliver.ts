@@ -10,7 +10,7 @@
 import { encode } from '../mqtt/codec.ts';
 import { onePush } from '../session/one-push.ts';
 import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
-import { isAlive, isExpired, packetIdOf, storedBytes } from '../session/session.ts';
+import { isAlive, isExpired, isForgotten, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocate, count, nudge, park, queueCreated, unallocate } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
@@ -26,8 +26,8 @@ export const OVERDUE = 5_000;
 /** The first tick of a connection comes within this time, ms, or never: longer than any Lambda lives, and some for the queue. */
 const CONNECTS_WITHIN = 60_000;
 
-/** `dead`: there is no such session any more, and nothing was delivered. */
-export type Delivered = 'delivered' | 'dead';
+/** `dead`: there is no such session any more, and nothing was delivered. `forgotten`: nor will it be cleaned up. */
+export type Delivered = 'delivered' | 'dead' | 'forgotten';
 
 /** @throws when AWS fails: then it is not known which of the messages are durable */
 export async function deliver(context: Context, to: SessionAddress, messages: readonly Message[]): Promise<Delivered> {
@@ -49,7 +49,7 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
       if (result !== 'refused') continue;
       session = await context.sessions.read(to.clientId);
     }
-    if (!isAlive(session, to.generation)) return 'dead';
+    if (!isAlive(session, to.generation)) return isForgotten(session, to.generation) ? 'forgotten' : 'dead';
     if (isExpired(session, context.clock.now())) {
       await endExpired(context, to, session);
       continue;

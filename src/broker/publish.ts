@@ -8,10 +8,10 @@
 import { encode } from '../mqtt/codec.ts';
 import type { Publish } from '../mqtt/packets.ts';
 import type { Message } from '../session/session.ts';
-import { isAlive } from '../session/session.ts';
+import { isAlive, isForgotten } from '../session/session.ts';
 import { type Audience, audienceOf } from './audience.ts';
 import type { Context } from './context.ts';
-import { deliver } from './deliver.ts';
+import { type Delivered, deliver } from './deliver.ts';
 import { inParallel, together, WIDTH } from './in-parallel.ts';
 import { abandonConnection } from './lose-connection.ts';
 import type { Subscriber } from './ports.ts';
@@ -34,7 +34,7 @@ export async function publish(
       durable && subscriber.qos === 1
         ? await deliver(context, subscriber, messages)
         : await postOnce(context, subscriber, messages);
-    if (delivered === 'dead') await forget(context, subscriber);
+    if (delivered === 'forgotten') await removeLeftover(context, subscriber);
   });
 }
 
@@ -57,10 +57,10 @@ const postOnce = async (
   context: Context,
   to: Subscriber,
   messages: readonly Message[],
-): Promise<'delivered' | 'dead' | 'dropped'> => {
+): Promise<Delivered | 'dropped'> => {
   try {
     const session = await context.sessions.read(to.clientId);
-    if (!isAlive(session, to.generation)) return 'dead';
+    if (!isAlive(session, to.generation)) return isForgotten(session, to.generation) ? 'forgotten' : 'dead';
     if (session.status !== 'online') return 'dropped';
     const packets = messages.map(({ topic, payload }) =>
       encode({ type: 'publish', topic, payload, qos: 0, dup: false, retain: false }),
@@ -81,6 +81,9 @@ const postOnce = async (
   }
 };
 
-/** A subscription of a dead session, met before it was cleaned up: whoever meets it removes it. */
-const forget = (context: Context, { topicFilter, clientId, generation }: Subscriber): Promise<void> =>
+/**
+ * A subscription that clean-up has missed. While clean-up is still to come, it stays: a Lambda of an older session that stalls
+ * before its own SUBSCRIBE would find nothing in its way.
+ */
+const removeLeftover = (context: Context, { topicFilter, clientId, generation }: Subscriber): Promise<void> =>
   context.subscriptions.remove(topicFilter, clientId, [['=', 'generation', generation]]);

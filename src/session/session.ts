@@ -118,6 +118,11 @@ export const deadSessions = ({ predecessors, status, generation, expiresAt }: Se
   ...(status === 'ended' ? [{ generation, endedAt: expiresAt }] : []),
 ];
 
+/** Whether this generation is dead and nobody will clean up after it any more. */
+export const isForgotten = (session: Session | undefined, generation: Generation): boolean =>
+  session === undefined ||
+  (session.generation !== generation && !deadSessions(session).some((dead) => dead.generation === generation));
+
 /** As `predecessors` holds them. */
 export const writeDead = (dead: readonly DeadSession[]): string =>
   dead.map(({ generation, endedAt }) => `${generation}@${endedAt}`).join(' ');

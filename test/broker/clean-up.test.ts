@@ -136,3 +136,34 @@ describe.each(failures)('%s at any call', (failure) => {
     }
   });
 });
+
+describe.each([0, 1] as const)('a subscription of a dead session that a publisher meets, QoS %i', (qos) => {
+  const met = async () => {
+    const world = createWorld();
+    const client = await world.connect('client');
+    await client.send(subscribePacket({ a: qos }));
+    await client.drop();
+    const publisher = await world.connect('publisher');
+    const publish = () => publisher.send(publishPacket('a', 'x', qos));
+    return { world, publish };
+  };
+
+  it('is left to clean-up while that is still to come', async () => {
+    const { world, publish } = await met();
+    await publish();
+    expect(world.stores.subscriptions.all()).toHaveLength(1);
+  });
+
+  it.each(['is gone', 'has been replaced'])(
+    'is removed where its session %s, and clean-up has missed it',
+    async (how) => {
+      const { world, publish } = await met();
+      if (how === 'has been replaced') {
+        await world.connect('client');
+        await world.stores.sessions.change('client' as ClientId, { if: [], set: { predecessors: '' } });
+      } else await world.stores.sessions.remove('client' as ClientId, []);
+      await publish();
+      expect(world.stores.subscriptions.all()).toEqual([]);
+    },
+  );
+});

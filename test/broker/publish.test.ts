@@ -175,13 +175,6 @@ describe('a message reaches a subscriber', () => {
   });
 });
 
-it('a subscription of a session that is over is forgotten by the publisher that meets it first', async () => {
-  const { world, client, publisher } = await subscribed({ a: 1, b: 0 });
-  await client.drop();
-  await publisher.send(publishPacket('a', 'x'), publishPacket('b', 'x', 0));
-  expect(world.stores.subscriptions.all()).toEqual([]);
-});
-
 describe('QoS 0', () => {
   it('is dropped where the subscriber is away, not yet online again, or gone unnoticed; the last is logged', async () => {
     const world = createWorld();

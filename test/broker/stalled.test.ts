@@ -166,6 +166,34 @@ describe('a worker of ticks', () => {
   });
 });
 
+describe('a SUBSCRIBE that stalls', () => {
+  it('until what it subscribed to was unsubscribed, and subscribed in a session that has ended since: it leaves no trace', async () => {
+    const { world, meanwhile } = createStallingWorld(({ subscriptions }, pause) => ({
+      subscriptions: {
+        ...subscriptions,
+        change: async (...change) => {
+          await pause();
+          return subscriptions.change(...change);
+        },
+      },
+    }));
+    const publisher = await world.connect('publisher');
+    const client = await world.connect('client', { clean: false });
+    meanwhile(async () => {
+      const next = await world.connect('client', { clean: false });
+      await next.send(subscribePacket({ a: 1 }));
+      await next.send({ cmd: 'unsubscribe', messageId: 9, unsubscriptions: ['a'] });
+      const clean = await world.connect('client', { clean: true });
+      await clean.send(subscribePacket({ a: 1 }));
+      await clean.drop();
+      await publisher.send(publishPacket('a', 'x'));
+    });
+    await client.send(subscribePacket({ a: 1 }));
+    await world.cleanUp();
+    expect(world.stores.subscriptions.all()).toEqual([]);
+  });
+});
+
 describe('an UNSUBSCRIBE that stalls', () => {
   it('does not forget what the next connection has subscribed to, so its session ends without a trace', async () => {
     const { world, meanwhile } = createStallingWorld(({ filters }, pause) => ({

@@ -63,7 +63,7 @@ const isAboutToEnd = (l: Lambda): boolean =>
 const knowsAlive = (l: Lambda, generation: Generation): boolean => {
   switch (l.kind) {
     case 'deliver':
-      return l.to === generation && l.step !== 'allocate' && l.step !== 'forget';
+      return l.to === generation && l.step !== 'allocate' && l.step !== 'remove leftover';
     case 'redeliver':
       return l.tick.generation === generation;
     case 'subscribe':

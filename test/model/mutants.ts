@@ -79,7 +79,7 @@ export const mutants: readonly Mutant[] = [
   without('credit: = epoch', 'window-leave', 'P3'),
   without('park: = epoch', 'throttle-direct-leave', 'P3'),
   { ...without('park: = tick', 'window-two-full', 'P4'), isLate: true },
-  without('count: = generation', 'clean-away', 'P13'),
+  without('count: = generation', 'clean-leave', 'P13'),
   without('count: any(<> status <> mode)', 'calm', 'P3'),
   without('count: <= backlog', 'bound-two', 'P8'),
   without('claim: = epoch', 'window-double', 'P6'),

@@ -7,7 +7,7 @@
  * - PUBACK leaves with the last step, or the Lambda dies just before it.
  */
 import type { Generation, MessageId } from '../../src/session/ids.ts';
-import { isAlive, isExpired, packetIdOf, type Session } from '../../src/session/session.ts';
+import { isAlive, isExpired, isForgotten, packetIdOf, type Session } from '../../src/session/session.ts';
 import { allocate, count, end, park, unallocate } from '../../src/session/transitions.ts';
 import { closeSocket, MESSAGES, nameOf, post } from './gateway.ts';
 import {
@@ -276,10 +276,10 @@ export const deliver = (m: Model, s: State, at: number, d: Deliver, emit: Emit):
         return `${who()}: ${ended.done ? 'ends the session' : 'something happened to the session'}`;
       });
     }
-    case 'forget': {
+    case 'remove leftover': {
       const own = s.subscription?.generation === d.to || isBroken(m, 'a subscription is removed by its generation');
       const state = own ? { ...s, subscription: undefined } : s;
-      return reply(m, state, at, d, 'dead', [], emit, () => `${who()}: removes the dead session's subscription`);
+      return reply(m, state, at, d, 'dead', [], emit, () => `${who()}: removes what clean-up has missed`);
     }
   }
 };
@@ -330,7 +330,9 @@ const allocatesAgain = (
 const decide = (m: Model, s: State, at: number, d: Deliver, session: Session | undefined, emit: Emit): Emitted => {
   const who = () => whoDelivers(d);
   if (!isAlive(session, d.to)) {
-    return emit('step', goOn(s, at, { ...d, step: 'forget' }), () => `${who()}: its subscriber's session is dead`);
+    const said = () => `${who()}: its subscriber's session is dead`;
+    if (!isForgotten(session, d.to)) return reply(m, s, at, d, 'dead', [], emit, said);
+    return emit('step', goOn(s, at, { ...d, step: 'remove leftover' }), said);
   }
   if (s.left.expiries > 0 && isExpired(session, EXPIRES_AT)) {
     const next: Deliver = { ...d, step: 'send clean-up before the end', epoch: session.epoch };

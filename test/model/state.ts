@@ -179,7 +179,7 @@ export const deliverSteps = [
   'send',
   'send clean-up before the end',
   'end',
-  'forget',
+  'remove leftover',
 ] as const;
 export type DeliverStep = (typeof deliverSteps)[number];
 

@@ -285,13 +285,16 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     if (packets.some(({ cmd }) => cmd === 'connack')) admitted.add(connectionId);
     const session = sessionOf.get(connectionId);
     let stored = 0;
-    for (const packet of packets) {
+    for (const [index, packet] of packets.entries()) {
       if (packet.cmd !== 'publish') continue;
       if (!admitted.has(connectionId)) fail(`${packet.payload} was posted before the CONNACK`);
       if (packet.qos === 0 || !session) continue;
       const life = inFlight.get(`${session.generation} ${packet.messageId}`);
-      // acknowledged while it was about to be sent again; its packet id may have a new owner by now
-      if (life?.payload !== String(packet.payload)) {
+      // acknowledged while it was about to be sent again; its packet id may have a new owner by now, perhaps in this very push
+      const isLast = !packets
+        .slice(index + 1)
+        .some((each) => each.cmd === 'publish' && each.messageId === packet.messageId);
+      if (life?.payload !== String(packet.payload) || !isLast) {
         if (!packet.dup) fail(`${packet.payload} was posted and is not in flight`);
         continue;
       }
