@@ -119,8 +119,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
 
   /** Nothing has happened after which somebody else must do the work of a tick again. A tick that is doubled does nothing. */
   const hasNoCause = (): boolean => {
-    const { throttled, unclear, repeated } = faults.counts;
-    return !gaveBack && lostCount() + throttled + unclear + repeated === 0;
+    const { throttled, unclear, repeated, outage } = faults.counts;
+    return !gaveBack && lostCount() + throttled + unclear + repeated + outage === 0;
   };
 
   /** A PUBACK's credit that is sent twice with another write in between counts twice (docs/decisions/0008). */
