@@ -55,6 +55,32 @@ describe('killed Lambdas', () => {
     await stream.holds();
   });
 
+  it('CONNECT of a client that comes back dies at each of its calls, until one attempt is through', async () => {
+    const stream = await startStream(stack, 'connect');
+    await stream.subscriber.leave();
+    await stream.publish(3, 'in one go');
+    const before = stack.faults.struck('lambda.kill');
+    const kill = aroundEachCall('message', 6);
+    stack.faults.set({ lambda: { kill } });
+    await stream.subscriber.come();
+    await stack.faults.untilStruck('lambda.kill', before + kill.length);
+    await stream.publish(1);
+    await stream.holds();
+  });
+
+  it('$disconnect dies at each of its calls', async () => {
+    const stream = await startStream(stack, 'disconnect');
+    for (const kill of aroundEachCall('disconnect', 2)) {
+      const before = stack.faults.struck('lambda.kill');
+      stack.faults.set({ lambda: { kill: [kill] } });
+      await stream.subscriber.drop();
+      await stack.faults.untilStruck('lambda.kill', before + 1);
+      await stream.publish(2);
+      await stream.subscriber.come();
+      await stream.holds();
+    }
+  });
+
   it('the redelivery Lambda dies in one tick again and again, each time a step further', async () => {
     const stream = await startStream(stack, 'tick');
     await stream.subscriber.leave();
