@@ -4,7 +4,7 @@
  * Rules of this file:
  * - The shape is registered first, the subscription written second, SUBACK comes last: a PUBLISH after it never misses.
  * - The filter is noted with the session before the subscription is written, so that cleaning up finds everything.
- * - A subscription carries the epoch that wrote it; a stalled packet of an older epoch changes nothing.
+ * - A subscription carries the epoch that wrote it; a stalled packet of an older epoch changes nothing, and is not acknowledged.
  */
 
 import { shapeOf } from '../mqtt/filter-shape.ts';
@@ -72,7 +72,8 @@ const write = async (context: Context, session: SessionEpoch, topicFilter: strin
     context.log('subscribe-refused', { clientId: session.clientId, reason: 'maxFilterShapes are in use', shape });
     return false;
   }
-  await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, qos, true));
+  const written = await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, qos, true));
+  if (!written.done) throw new NotConnected();
   return true;
 };
 
@@ -82,7 +83,8 @@ export async function unsubscribe(context: Context, session: SessionEpoch, packe
   const filters = [...new Set(packet.topicFilters)].filter((topicFilter) => held.has(topicFilter));
   await inParallel(filters, WIDTH, async (topicFilter) => {
     const gone = await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, 0, false));
-    if (gone.done) await forget(context, session, topicFilter);
+    if (!gone.done) throw new NotConnected();
+    await forget(context, session, topicFilter);
   });
 }
 

@@ -194,6 +194,32 @@ describe('a SUBSCRIBE that stalls', () => {
   });
 });
 
+it.each([
+  ['SUBSCRIBE', subscribePacket({ a: 1 })],
+  ['UNSUBSCRIBE', { cmd: 'unsubscribe' as const, messageId: 7, unsubscriptions: ['a'] }],
+])(
+  'a %s that stalls until a newer connection has had its word on the filter is not acknowledged',
+  async (_what, packet) => {
+    const { world, meanwhile } = createStallingWorld(({ subscriptions }, pause) => ({
+      subscriptions: {
+        ...subscriptions,
+        change: async (...change) => {
+          await pause();
+          return subscriptions.change(...change);
+        },
+      },
+    }));
+    const client = await world.connect('client', { clean: false });
+    await client.send(subscribePacket({ a: 1 }));
+    meanwhile(async () => {
+      const next = await world.connect('client', { clean: false });
+      await next.send(subscribePacket({ a: 0 }));
+    });
+    expect(await client.send(packet)).toEqual({ taken: 0, packets: [], close: 'not-connected' });
+    expect(world.stores.subscriptions.all()).toMatchObject([{ active: true, qos: 0 }]);
+  },
+);
+
 describe('an UNSUBSCRIBE that stalls', () => {
   it('does not forget what the next connection has subscribed to, so its session ends without a trace', async () => {
     const { world, meanwhile } = createStallingWorld(({ filters }, pause) => ({
