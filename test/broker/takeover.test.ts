@@ -1,5 +1,6 @@
 /** Two connections with one client id: the younger has the session, whatever the older still does. */
 import { acknowledge } from '../../src/broker/acknowledge.ts';
+import { NotConnected } from '../../src/broker/not-connected.ts';
 import { subscribe, unsubscribe } from '../../src/broker/subscribe.ts';
 import type { ClientId } from '../../src/session/ids.ts';
 import {
@@ -99,8 +100,11 @@ describe('a takeover of a persistent session', () => {
     const packetId = sent?.messageId as number;
     await acknowledge(world.context, stalled, [{ type: 'puback', packetId }]);
     const subscriptions = [{ topicFilter: 'a', qos: 1 as const }];
-    await subscribe(world.context, stalled, { type: 'subscribe', packetId: 1, subscriptions });
-    await unsubscribe(world.context, stalled, { type: 'unsubscribe', packetId: 2, topicFilters: ['b'] });
+    const late = { type: 'unsubscribe' as const, packetId: 2, topicFilters: ['b'] };
+    await expect(subscribe(world.context, stalled, { type: 'subscribe', packetId: 1, subscriptions })).rejects.toThrow(
+      NotConnected,
+    );
+    await expect(unsubscribe(world.context, stalled, late)).rejects.toThrow(NotConnected);
 
     expect(world.stores.inFlight.all()).toMatchObject([{ packetId }]);
     await publisher.send(publishPacket('a', 'unsubscribed'), publishPacket('b', 'subscribed', 1, 2));
@@ -113,7 +117,8 @@ describe('a takeover of a persistent session', () => {
     if (!here) throw new Error('no connection');
     await young.send(subscribePacket({ a: 1 }));
     const packet = { type: 'unsubscribe' as const, packetId: 2, topicFilters: ['a'] };
-    await unsubscribe(world.context, { ...here, epoch: here.epoch - 1 }, packet);
+    const stalled = { ...here, epoch: here.epoch - 1 };
+    await expect(unsubscribe(world.context, stalled, packet)).rejects.toThrow(NotConnected);
     await young.send({ cmd: 'unsubscribe', messageId: 8, unsubscriptions: ['a'] });
     await publisher.send(publishPacket('a', 'x'));
     expect(young.pushes()).toEqual([]);
