@@ -14,7 +14,7 @@ import { isAlive, isExpired, isForgotten, packetIdOf, storedBytes } from '../ses
 import { allocate, count, nudge, park, queueCreated, unallocate } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
-import { abandonConnection, closeSocket, endExpired, stillAtWork } from './lose-connection.ts';
+import { abandonConnection, endExpired, giveUpConnection, stillAtWork } from './lose-connection.ts';
 import { post } from './post.ts';
 
 /** Messages that one push carries at most. */
@@ -118,8 +118,7 @@ const postDirectly = async (
     case 'unclear':
       // It may have been delivered, so it stays in flight, to be sent again under its packet id with DUP. That needs a new
       // epoch, and one whose tick has not looked yet: only if this write makes the session offline is that certain.
-      await closeSocket(context, session.connectionId);
-      if (await abandonConnection(context, here, session.connectionId)) {
+      if (await giveUpConnection(context, here, session.connectionId)) {
         return persistent ? 'delivered' : 'again';
       }
       break;
@@ -237,8 +236,7 @@ const awaken = async (context: Context, to: SessionAddress, session: Session): P
   if (session.status === 'connecting' && overdue > CONNECTS_WITHIN) {
     const { connectionId, epoch, persistent } = session;
     context.log('first-tick-lost', { clientId: to.clientId, connectionId });
-    await closeSocket(context, connectionId);
-    await abandonConnection(context, { ...to, epoch, persistent }, connectionId);
+    await giveUpConnection(context, { ...to, epoch, persistent }, connectionId);
   }
 };
 

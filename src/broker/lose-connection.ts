@@ -46,6 +46,16 @@ export async function abandonConnection(
   return lost;
 }
 
+/** The same, where nobody has found it over yet: its client, should it be there, has to connect again. */
+export async function giveUpConnection(
+  context: Context,
+  of: SessionEpoch,
+  connectionId: ConnectionId,
+): Promise<boolean> {
+  await closeSocket(context, connectionId);
+  return abandonConnection(context, of, connectionId);
+}
+
 const endWithItsConnection = async (
   context: Context,
   { clientId, generation, epoch }: SessionEpoch,

@@ -15,7 +15,7 @@ import { isAlive, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocateForTick, claim, endTick, heal, mayHeal, turnDirect, unallocate } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { encodePublish, OVERDUE, putInOrder } from './deliver.ts';
-import { abandonConnection, closeSocket, stillAtWork } from './lose-connection.ts';
+import { abandonConnection, giveUpConnection, stillAtWork } from './lose-connection.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
 
@@ -263,8 +263,7 @@ const seemsLeaked = (context: Context, { tick, session }: Work, inFlight: readon
   inFlight.filter(({ epoch }) => epoch === tick.epoch).length < context.settings.maxInFlight;
 
 const giveUp = async (context: Context, { tick, session }: Work): Promise<'stop'> => {
-  await closeSocket(context, session.connectionId);
-  await abandonConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);
+  await giveUpConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);
   return 'stop';
 };
 

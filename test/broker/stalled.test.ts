@@ -17,6 +17,17 @@ const lateGateway = ({ gateway }: Ports): Partial<Ports> => ({
   },
 });
 
+/** Where a Lambda is about to write a subscription. */
+const beforeSubscription = ({ subscriptions }: Ports, pause: () => Promise<void>): Partial<Ports> => ({
+  subscriptions: {
+    ...subscriptions,
+    change: async (...change) => {
+      await pause();
+      return subscriptions.change(...change);
+    },
+  },
+});
+
 describe('a publisher that stalls', () => {
   const subscribed = async (world: World) => {
     const client = await world.connect('client', { clean: false });
@@ -168,15 +179,7 @@ describe('a worker of ticks', () => {
 
 describe('a SUBSCRIBE that stalls', () => {
   it('until what it subscribed to was unsubscribed, and subscribed in a session that has ended since: it leaves no trace', async () => {
-    const { world, meanwhile } = createStallingWorld(({ subscriptions }, pause) => ({
-      subscriptions: {
-        ...subscriptions,
-        change: async (...change) => {
-          await pause();
-          return subscriptions.change(...change);
-        },
-      },
-    }));
+    const { world, meanwhile } = createStallingWorld(beforeSubscription);
     const publisher = await world.connect('publisher');
     const client = await world.connect('client', { clean: false });
     meanwhile(async () => {
@@ -200,15 +203,7 @@ it.each([
 ])(
   'a %s that stalls until a newer connection has had its word on the filter is not acknowledged',
   async (_what, packet) => {
-    const { world, meanwhile } = createStallingWorld(({ subscriptions }, pause) => ({
-      subscriptions: {
-        ...subscriptions,
-        change: async (...change) => {
-          await pause();
-          return subscriptions.change(...change);
-        },
-      },
-    }));
+    const { world, meanwhile } = createStallingWorld(beforeSubscription);
     const client = await world.connect('client', { clean: false });
     await client.send(subscribePacket({ a: 1 }));
     meanwhile(async () => {
