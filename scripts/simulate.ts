@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { caughtFile } from '../test/simulation/caught.ts';
+import { caught, caughtFile } from '../test/simulation/caught.ts';
 import { replayed } from '../test/simulation/choices.ts';
 import { faultKinds } from '../test/simulation/faults.ts';
 import { directed, type Mutant, mutantOf, otherMutants, UnknownMutant } from '../test/simulation/mutants.ts';
@@ -24,7 +24,7 @@ const usage = `Usage: npm run simulate -- [--seeds N] [--seed FIRST]
   --seed FIRST   the first of them (1)
   --trace        run one seed and print what everyone did, in order
   --shrink       make a failing seed simpler for a minute, then print that
-  --mutants      find for every mutant a seed that catches it, and write test/simulation/caught.json
+  --mutants      find for every mutant a seed that catches it, and note it in test/simulation/caught.json
   --mutant NAME  only those whose name contains NAME; with --trace or --shrink, the one with exactly this name
 
 Exits with 1 if a promise was broken, or a mutant was not caught; with 2 if it was called wrongly.`;
@@ -128,26 +128,25 @@ const allMutants = async (crew: Crew): Promise<readonly string[]> => {
 
 const huntMutants = async (crew: Crew, most: number, chosen: string | undefined): Promise<number> => {
   const byHand: readonly string[] = Object.values(directed);
-  const names = (await allMutants(crew)).filter(
-    (name) => !byHand.includes(name) && (chosen === undefined || name.includes(chosen)),
-  );
-  const caught = new Map<string, number>();
+  const all = (await allMutants(crew)).filter((name) => !byHand.includes(name));
+  const names = all.filter((name) => chosen === undefined || name.includes(chosen));
+  const found = new Map<string, number | null>();
   let survivors = 0;
   let done = 0;
   await Promise.all(
     names.map(async (mutant) => {
-      const [found] = (await crew.work({ from: 1, to: most + 1, every: 1, mutant })).broken;
-      if (found && found.unspoilt === undefined) caught.set(mutant, found.seed);
-      else survivors++;
-      const fate = found ? `seed ${found.seed}: ${found.message.slice(0, 100)}` : 'SURVIVES';
-      if (found?.unspoilt !== undefined) console.log(`  BROKEN WITHOUT THE MUTANT TOO: ${found.unspoilt}`);
+      const [first] = (await crew.work({ from: 1, to: most + 1, every: 1, mutant })).broken;
+      const isCaught = first !== undefined && first.unspoilt === undefined;
+      found.set(mutant, isCaught ? first.seed : null);
+      if (!isCaught) survivors++;
+      const fate = first ? `seed ${first.seed}: ${first.message.slice(0, 100)}` : 'SURVIVES';
+      if (first?.unspoilt !== undefined) console.log(`  BROKEN WITHOUT THE MUTANT TOO: ${first.unspoilt}`);
       console.log(`${++done}/${names.length} ${mutant}: ${fate}`);
     }),
   );
-  if (chosen === undefined) {
-    const inOrder = names.map((name) => [name, caught.get(name) ?? null]);
-    writeFileSync(caughtFile, `${JSON.stringify(Object.fromEntries(inOrder), null, 2)}\n`);
-  }
+  const seeds = { ...caught, ...Object.fromEntries(found) };
+  const noted = Object.fromEntries(all.filter((name) => name in seeds).map((name) => [name, seeds[name]]));
+  writeFileSync(caughtFile, `${JSON.stringify(noted, null, 2)}\n`);
   console.log(`${names.length} mutants, ${survivors} survive ${most} seeds each`);
   return survivors;
 };

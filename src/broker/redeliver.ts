@@ -149,7 +149,7 @@ const turnedDirect = async (context: Context, work: Work): Promise<boolean> => {
   if (work.leftOver || work.hidden || work.session.backlog !== work.deleted) return false;
   const turned = await context.sessions.change(
     work.tick.clientId,
-    turnDirect(work.tick, work.deleted, work.postAllowedAt),
+    turnDirect(work.tick, work.leaseUntil, work.deleted, work.postAllowedAt),
   );
   if (!turned.done && turned.record) work.session = turned.record;
   return turned.done;

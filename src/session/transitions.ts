@@ -309,11 +309,15 @@ export const allocateForTick = (
   add: { sequence: fresh, pushed: count, windowLeft: -used },
 });
 
-/** The whole backlog is what this tick deleted: nothing waits any more. */
-export const turnDirect = (tick: Tick, deleted: number, postAllowedAt: number): SessionChange => ({
+/**
+ * The whole backlog is what this tick deleted: nothing waits any more.
+ * @param leaseUntil of its claim
+ */
+export const turnDirect = (tick: Tick, leaseUntil: number, deleted: number, postAllowedAt: number): SessionChange => ({
   name: 'turnDirect',
   if: [
     ['=', 'epoch', tick.epoch], // else what is in flight from older epochs is overtaken
+    ['=', 'leaseUntil', leaseUntil], // else, sent twice, it forgets what was stored in between
     ['=', 'backlog', deleted], // else what is on its way to the queue is overtaken
   ],
   set: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0, postAllowedAt },

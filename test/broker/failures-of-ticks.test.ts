@@ -5,7 +5,9 @@
 import { redeliver } from '../../src/broker/redeliver.ts';
 import type { ClientId } from '../../src/session/ids.ts';
 import { createFaultyWorld, createSubscriber, type Failure, failures } from './faults.ts';
-import { partsOf, publishPacket } from './world.ts';
+import { createPair } from './pair.ts';
+import { createStallingWorld } from './stalls.ts';
+import { partsOf, payloads, puback, publishPacket } from './world.ts';
 
 const stored = Array.from({ length: 11 }, (_, index) => `stored ${index}`);
 
@@ -167,4 +169,30 @@ it('a backlog that was counted and never sent is forgotten in time, and what was
   await publish('live');
   await subscriber.read();
   expect(subscriber.seen.at(-1)).toBe('live');
+});
+
+it('a worker whose last write is sent twice forgets nothing that was stored in between', async () => {
+  const { world, meanwhile } = createStallingWorld(
+    ({ sessions }, pause) => ({
+      sessions: {
+        ...sessions,
+        change: async (clientId, change) => {
+          const outcome = await sessions.change(clientId, change);
+          if (change.name !== 'turnDirect' || !outcome.done) return outcome;
+          await pause();
+          return sessions.change(clientId, change);
+        },
+      },
+    }),
+    { maxInFlight: 1 },
+  );
+  const { client, publish } = await createPair(world);
+  await publish('one', 'two');
+  await client.send(puback(1));
+  meanwhile(() => publish('three'));
+  await world.drain(2_000);
+  expect(payloads(client.pushes())).toEqual(['one', 'two']);
+  await client.send(puback(2));
+  await world.drain(5_000);
+  expect(payloads(client.pushes())).toEqual(['three']);
 });

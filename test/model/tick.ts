@@ -339,7 +339,7 @@ export const redeliver = (m: Model, s: State, at: number, w: Redeliver, emit: Em
       return onwards({ ...s, queue }, next, () => `deletes ${removed.length} from the queue`);
     }
     case 'turn direct': {
-      const turned = changeSession(m, s, turnDirect(tick, w.deleted, NO_RATE));
+      const turned = changeSession(m, s, turnDirect(tick, LEASE_UNTIL, w.deleted, NO_RATE));
       if (turned.done) return stop(() => 'nothing waits any more, turns the session direct', turned.state);
       return onwards(s, { ...w, backlog: turned.record?.backlog ?? 0 }, () => 'there is more to do');
     }

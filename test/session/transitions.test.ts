@@ -212,9 +212,9 @@ const rows: Readonly<Record<string, Row>> = {
     after: { sequence: 3, pushed: 6, windowLeft: 6, postAllowedAt: NOW + 5_000, leakSeenAt: 0 },
   },
   turnDirect: {
-    change: transitions.turnDirect(tick, 5, NOW + 1_000),
+    change: transitions.turnDirect(tick, claimed.leaseUntil, 5, NOW + 1_000),
     given: claimed,
-    refusedBy: [...otherEpochs, { backlog: 6 }, { backlog: 4 }],
+    refusedBy: [...otherClaims, { backlog: 6 }, { backlog: 4 }],
     after: { mode: 'direct', backlog: 0, backlogBytes: 0, leaseUntil: 0, postAllowedAt: NOW + 1_000 },
   },
   heal: {

@@ -4,7 +4,7 @@ import { runJob } from '../../src/broker/run-job.ts';
 import type { Change, Condition } from '../../src/session/change.ts';
 import type { ClientId, ConnectionId, MessageId } from '../../src/session/ids.ts';
 import type { InFlight, Session } from '../../src/session/session.ts';
-import { resume } from '../../src/session/transitions.ts';
+import { claim, resume } from '../../src/session/transitions.ts';
 import { createStallingWorld } from '../broker/stalls.ts';
 import { payloads, puback, publishPacket, subscribePacket } from '../broker/world.ts';
 import { directed } from './mutants.ts';
@@ -174,6 +174,50 @@ describe('a publisher that sends an overdue tick again, and the session has a ne
 
   it(`is caught: ${directed.nudge}`, async () => {
     expect(await play(true)).toEqual([0, 1]);
+  });
+});
+
+describe('a worker that turns the session direct, and the worker of the next connection has a lease to the same millisecond', () => {
+  /**
+   * What was stored while the client was there is in flight on its connection; then the client comes back. Returns what it gets on
+   * the next connection.
+   */
+  const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
+    const { world, meanwhile } = createStallingWorld(({ sessions }: Ports, pause) => ({
+      sessions: {
+        ...sessions,
+        change: async (clientId, change) => {
+          if (change.name !== 'turnDirect') return sessions.change(clientId, change);
+          await pause();
+          return sessions.change(clientId, isSpoilt ? { ...change, if: without('epoch', change.if) } : change);
+        },
+      },
+    }));
+    const first = await world.connect('s', { clean: false });
+    await first.send(subscribePacket({ '#': 1 }));
+    const publisher = await world.connect('p');
+    await first.drop();
+    const next = { connection: await world.connect('s', { clean: false }) };
+    await publisher.send(publishPacket('t', 'a'));
+    meanwhile(async () => {
+      expect(payloads(next.connection.pushes())).toEqual(['a']);
+      const { leaseUntil } = (await world.session('s')) as Session;
+      await next.connection.drop();
+      next.connection = await world.connect('s', { clean: false });
+      const { generation, epoch, tick } = (await world.session('s')) as Session;
+      const claimed = claim({ generation, epoch, number: tick }, 0, leaseUntil, world.context.clock.now());
+      expect(await world.stores.sessions.change('s' as ClientId, claimed)).toMatchObject({ done: true });
+    });
+    await world.drain(60_000);
+    return payloads(next.connection.pushes());
+  };
+
+  it('leaves it queued until everything in flight was sent again', async () => {
+    expect(await play(false)).toEqual(['a']);
+  });
+
+  it(`is caught: ${directed.turnDirect}`, async () => {
+    expect(await play(true)).toEqual([]);
   });
 });
 

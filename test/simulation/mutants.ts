@@ -73,6 +73,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
   'heal: = quietSince': troubleAt(['heal', 'queues.send'], { longPause: 0.01 }),
   'keep: = active': troubleAt(['subscribe', 'keep'], { longPause: 0.02 }),
   'nudge: = tickDueAt': troubleAt(['nudge'], { deadLettered: 0.2 }),
+  'turnDirect: = leaseUntil': troubleAt(['turnDirect'], { repeated: 0.1, throttled: 0.2 }),
 };
 
 const WITHOUT = 'without ';
@@ -368,12 +369,13 @@ export const otherMutants: readonly Mutant[] = [...orders, ...others];
 
 /**
  * Played by hand (directed.test.ts): all packet ids must go round while Lambdas hang, or two Lambdas must write within the
- * same millisecond, or within a job that runs once in two weeks.
+ * same millisecond of their clocks, or within a job that runs once in two weeks.
  */
 export const directed = {
   takeBack: 'without inFlight.remove if = id, = epoch: = id',
   stamp: 'without stamp: = id',
   nudge: 'without nudge: = epoch',
+  turnDirect: 'without turnDirect: = epoch',
   keepNote: 'without keepNote: = epoch',
 } as const;
 

@@ -121,13 +121,16 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
 
   // ── Storm ────────────────────────────────────────────────────────────────────────────────────────────────────────
   const stormEnds = 100 + choices.below(MOST_STORM_STEPS);
+  let weeksPassed = false;
   while (steps < stormEnds && !publishers.every((each) => each.isDone())) {
     // While somebody hangs, clients get restless.
     const mischief = scenario.mischief * (cloud.lambdas.isAnyStalled() ? 4 : 1);
     if (choices.chance(mischief)) choices.pick(clients).mischief();
     if (choices.chance(0.1)) time.pass(choices.below(20 * scenario.pace));
     if (faults.strikes('longPause')) {
-      const pause = choices.pick([60_000 + choices.below(60_000), LATER, WEEKS]);
+      // Weeks once: what nobody has come back to for twice as long was collected.
+      const pause: number = choices.pick([60_000 + choices.below(60_000), LATER, weeksPassed ? LATER : WEEKS]);
+      weeksPassed ||= pause === WEEKS;
       time.pass(pause);
       if (pause > 2 * HOUR) cloud.sockets.closeAll();
     }

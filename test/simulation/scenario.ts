@@ -34,6 +34,7 @@ const filterSets: readonly Readonly<Record<string, 0 | 1>>[] = [
 
 export function createScenario(choices: Choices): Scenario {
   const crowd = choices.chance(0.02);
+  const longLives = choices.chance(0.25);
   const sometimes = (probability: number, rate: number): number => (choices.chance(probability) ? rate : 0);
   const publishers = Array.from(
     { length: 1 + choices.below(crowd ? 10 : 2) },
@@ -46,7 +47,7 @@ export function createScenario(choices: Choices): Scenario {
     }),
   );
   const clients = crowd ? 4 + choices.below(10) : choices.chance(0.25) ? 2 : 1;
-  const subscribers = Array.from({ length: clients }, (_, index) => createDevices(choices, index)).flat();
+  const subscribers = Array.from({ length: clients }, (_, index) => createDevices(choices, index, longLives)).flat();
   const calmWorld = choices.chance(0.1);
   const faults: FaultRates = calmWorld
     ? {}
@@ -85,7 +86,7 @@ export function createScenario(choices: Choices): Scenario {
     faults,
     weakSpot: choices.below(spots),
     clockError: choices.chance(0.2) ? 2_000 : 0,
-    longLives: choices.chance(0.25),
+    longLives,
     publishers,
     subscribers,
     mischief: calmWorld ? 0 : 0.01 + 0.01 * choices.below(3),
@@ -94,7 +95,7 @@ export function createScenario(choices: Choices): Scenario {
 }
 
 /** One client, or two with the same client id that take each other's session over. */
-const createDevices = (choices: Choices, index: number): readonly SubscriberPlan[] => {
+const createDevices = (choices: Choices, index: number, longLives: boolean): readonly SubscriberPlan[] => {
   const clientId = `s${index + 1}`;
   const plan: SubscriberPlan = {
     name: clientId,
@@ -102,6 +103,8 @@ const createDevices = (choices: Choices, index: number): readonly SubscriberPlan
     persistent: !choices.chance(0.15),
     filters: choices.pick(filterSets),
     acknowledges: choices.chance(0.3) ? (choices.chance(0.3) ? 'never' : 'late') : 'at once',
+    // A message may then be acknowledged twice. Where packet ids come round within seconds, the second would meet the next owner.
+    acknowledgesFormer: !longLives,
     away: choices.pick([500, 0, 3_000, 15_000, 60_000]),
     bare: choices.chance(0.05),
   };

@@ -14,6 +14,8 @@ export interface SubscriberPlan {
   readonly acknowledges: 'at once' | 'late' | 'never';
   /** How long it stays away, ms. */
   readonly away: number;
+  /** Sometimes acknowledges what it has received on the connection before. */
+  readonly acknowledgesFormer: boolean;
   /** Ignores the rules of the wire. */
   readonly bare: boolean;
 }
@@ -59,8 +61,7 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
         if (!packet.sessionPresent) held = new Set();
         if (packet.sessionPresent && startsClean) judge.fail(`${name} asked for a clean session and got an old one`);
         startsClean = !persistent;
-        // Some acknowledge now what they have received on the connection before.
-        if (packet.sessionPresent && former.size > 0 && choices.chance(0.3)) {
+        if (plan.acknowledgesFormer && packet.sessionPresent && former.size > 0 && choices.chance(0.3)) {
           for (const [messageId, payload] of former) {
             acknowledged.add(payload);
             judge.acknowledging(id, messageId);
