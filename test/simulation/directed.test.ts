@@ -6,7 +6,7 @@ import type { ClientId, ConnectionId, MessageId } from '../../src/session/ids.ts
 import type { InFlight, Session } from '../../src/session/session.ts';
 import { claim, resume } from '../../src/session/transitions.ts';
 import { createStallingWorld } from '../broker/stalls.ts';
-import { payloads, puback, publishPacket, subscribePacket } from '../broker/world.ts';
+import { createWorld, disconnect, payloads, puback, publishPacket, subscribePacket } from '../broker/world.ts';
 import { directed } from './mutants.ts';
 
 const without = <T extends object>(attribute: string, conditions: readonly Condition<T>[]): readonly Condition<T>[] =>
@@ -218,6 +218,89 @@ describe('a worker that turns the session direct, and the worker of the next con
 
   it(`is caught: ${directed.turnDirect}`, async () => {
     expect(await play(true)).toEqual([]);
+  });
+});
+
+describe('a publisher whose post is throttled, and another that has taken the next number meanwhile', () => {
+  /** Returns the numbers of the pushes that are posted. */
+  const play = async (isSpoilt: boolean): Promise<readonly number[]> => {
+    let throttled = false;
+    const { world, meanwhile } = createStallingWorld(({ sessions, gateway }: Ports, pause) => ({
+      sessions: {
+        ...sessions,
+        change: (clientId, change) =>
+          sessions.change(
+            clientId,
+            isSpoilt && change.name === 'unallocate' ? { ...change, if: without('pushed', change.if) } : change,
+          ),
+      },
+      gateway: {
+        ...gateway,
+        post: async (connectionId, frame) => {
+          if (throttled) return gateway.post(connectionId, frame);
+          throttled = true;
+          await pause();
+          return 'throttled';
+        },
+      },
+    }));
+    const subscriber = await world.connect('s', { clean: false });
+    await subscriber.send(subscribePacket({ '#': 1 }));
+    const publisher = await world.connect('p');
+    const other = await world.connect('q');
+    meanwhile(() => other.send(publishPacket('t', 'b')));
+    await publisher.send(publishPacket('t', 'a'));
+    await world.drain(5_000);
+    await other.send(publishPacket('t', 'c'));
+    const frames = world.sockets.get(subscriber.connectionId)?.frames ?? [];
+    return frames.map((frame) => Number.parseInt(frame.slice(1), 10));
+  };
+
+  it('leaves a hole rather than have a number given out twice', async () => {
+    expect(await play(false)).toEqual([2, 3, 4]);
+  });
+
+  it(`is caught: ${directed.unallocate}`, async () => {
+    expect(await play(true)).toEqual([2, 1, 2]);
+  });
+});
+
+describe('a CONNECT after two weeks that dies behind its write', () => {
+  const DAY = 24 * 3_600_000;
+
+  /** Returns how many jobs there are that keep the subscriptions from being collected. */
+  const play = async (isSpoilt: boolean): Promise<number> => {
+    let dies = false;
+    const world = createWorld({ sessionExpirySeconds: (14 * DAY) / 1_000 }, ({ sessions, timers }) => ({
+      sessions: {
+        ...sessions,
+        change: async (clientId, change) => {
+          const outcome = await sessions.change(clientId, change);
+          if (dies && change.name === 'resume') throw new Error('the Lambda dies');
+          return outcome;
+        },
+      },
+      timers: {
+        send: async (job, delay) => {
+          if (!(isSpoilt && dies && job.job === 'refresh')) await timers.send(job, delay);
+        },
+      },
+    }));
+    await (await world.connect('s', { clean: false })).send(subscribePacket({ a: 1 }), disconnect);
+    world.advance(14 * DAY - 1_000);
+    dies = true;
+    await expect(world.connect('s', { clean: false })).rejects.toThrow('no CONNACK');
+    dies = false;
+    await world.connect('s', { clean: false });
+    return world.jobs.filter(({ body }) => body.job === 'refresh').length;
+  };
+
+  it('has ordered the refresh before', async () => {
+    expect(await play(false)).toBe(1);
+  });
+
+  it(`is caught: ${directed.refresh}`, async () => {
+    expect(await play(true)).toBe(0);
   });
 });
 

@@ -103,10 +103,13 @@ const createDevices = (choices: Choices, index: number, longLives: boolean): rea
     persistent: !choices.chance(0.15),
     filters: choices.pick(filterSets),
     acknowledges: choices.chance(0.3) ? (choices.chance(0.3) ? 'never' : 'late') : 'at once',
+    away: choices.pick([500, 0, 3_000, 15_000, 60_000]),
     // A message may then be acknowledged twice. Where packet ids come round within seconds, the second would meet the next owner.
     acknowledgesFormer: !longLives,
-    away: choices.pick([500, 0, 3_000, 15_000, 60_000]),
     bare: choices.chance(0.05),
   };
-  return choices.chance(0.15) ? [plan, { ...plan, name: `${clientId}'`, bare: choices.chance(0.05) }] : [plan];
+  if (!choices.chance(0.15)) return [plan];
+  // The session that is there may be the other's: what was received in an older one must not be acknowledged in it.
+  const sharing = { ...plan, acknowledgesFormer: false };
+  return [sharing, { ...sharing, name: `${clientId}'`, bare: choices.chance(0.05) }];
 };
