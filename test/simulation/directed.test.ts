@@ -1,16 +1,23 @@
 /** Mutants that no seed catches in reasonable time: played by hand. */
-import type { Ports } from '../../src/broker/ports.ts';
+import type { Ports, Sessions } from '../../src/broker/ports.ts';
 import { runJob } from '../../src/broker/run-job.ts';
 import type { Change, Condition } from '../../src/session/change.ts';
 import type { ClientId, ConnectionId, MessageId } from '../../src/session/ids.ts';
 import type { InFlight, Session } from '../../src/session/session.ts';
 import { claim, resume } from '../../src/session/transitions.ts';
-import { createStallingWorld } from '../broker/stalls.ts';
+import { beforeChange, createStallingWorld } from '../broker/stalls.ts';
 import { createWorld, disconnect, payloads, puback, publishPacket, subscribePacket } from '../broker/world.ts';
 import { directed } from './mutants.ts';
 
 const without = <T extends object>(attribute: string, conditions: readonly Condition<T>[]): readonly Condition<T>[] =>
   conditions.filter((each) => each[1] !== attribute);
+
+/** Changes of a session that have this name are made without the condition on `attribute`. */
+const spoiling = (sessions: Sessions, name: string, attribute: string): Sessions => ({
+  ...sessions,
+  change: (clientId, change) =>
+    sessions.change(clientId, change.name === name ? { ...change, if: without(attribute, change.if) } : change),
+});
 
 /** As if 65,534 messages had passed since the first: the packet id of the one after the next is 1 again. */
 const LONG_LIFE = 65_534;
@@ -136,14 +143,7 @@ describe('a publisher that sends an overdue tick again, and the session has a ne
   const play = async (isSpoilt: boolean): Promise<readonly number[]> => {
     const { world, meanwhile } = createStallingWorld(
       ({ sessions, queues }: Ports, pause) => ({
-        sessions: {
-          ...sessions,
-          change: (clientId, change) =>
-            sessions.change(
-              clientId,
-              isSpoilt && change.name === 'nudge' ? { ...change, if: without('epoch', change.if) } : change,
-            ),
-        },
+        sessions: isSpoilt ? spoiling(sessions, 'nudge', 'epoch') : sessions,
         queues: {
           ...queues,
           send: async (...send) => {
@@ -183,16 +183,10 @@ describe('a worker that turns the session direct, and the worker of the next con
    * the next connection.
    */
   const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
-    const { world, meanwhile } = createStallingWorld(({ sessions }: Ports, pause) => ({
-      sessions: {
-        ...sessions,
-        change: async (clientId, change) => {
-          if (change.name !== 'turnDirect') return sessions.change(clientId, change);
-          await pause();
-          return sessions.change(clientId, isSpoilt ? { ...change, if: without('epoch', change.if) } : change);
-        },
-      },
-    }));
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => {
+      const sessions = isSpoilt ? spoiling(ports.sessions, 'turnDirect', 'epoch') : ports.sessions;
+      return beforeChange('turnDirect')({ ...ports, sessions }, pause);
+    });
     const first = await world.connect('s', { clean: false });
     await first.send(subscribePacket({ '#': 1 }));
     const publisher = await world.connect('p');
@@ -226,14 +220,7 @@ describe('a publisher whose post is throttled, and another that has taken the ne
   const play = async (isSpoilt: boolean): Promise<readonly number[]> => {
     let throttled = false;
     const { world, meanwhile } = createStallingWorld(({ sessions, gateway }: Ports, pause) => ({
-      sessions: {
-        ...sessions,
-        change: (clientId, change) =>
-          sessions.change(
-            clientId,
-            isSpoilt && change.name === 'unallocate' ? { ...change, if: without('pushed', change.if) } : change,
-          ),
-      },
+      sessions: isSpoilt ? spoiling(sessions, 'unallocate', 'pushed') : sessions,
       gateway: {
         ...gateway,
         post: async (connectionId, frame) => {

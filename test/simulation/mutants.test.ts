@@ -25,8 +25,8 @@ describe('a broker that is spoilt on purpose is caught, and it is not caught uns
     '%s',
     async (name) => {
       const mutant = mutantOf(name);
-      const seed = caught[name] ?? undefined;
-      if (seed === undefined || !(await breaks(seed, mutant, true))) throw huntAgain(name);
+      const seed = caught[name];
+      if (seed == null || !(await breaks(seed, mutant, true))) throw huntAgain(name);
       expect(await breaks(seed, mutant, false)).toBeUndefined();
     },
     30_000,
