@@ -42,6 +42,7 @@ interface Interest {
 interface KnownSession {
   readonly clientId: ClientId;
   readonly generation: Generation;
+  readonly persistent: boolean;
   endedAt?: number;
   readonly interests: Interest[];
   readonly received: Set<string>;
@@ -128,12 +129,13 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
 
   // ── What takes effect in the cloud ───────────────────────────────────────────────────────────────────────────────
 
-  const began = (clientId: ClientId, { generation }: Session): void => {
+  const began = (clientId: ClientId, { generation, persistent }: Session): void => {
     const former = current.get(clientId);
     if (former) former.endedAt ??= step();
     const session: KnownSession = {
       clientId,
       generation,
+      persistent,
       interests: [],
       received: new Set(),
       highest: new Map(),
@@ -391,10 +393,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     replied: (connectionId: ConnectionId): void => {
       admitted.add(connectionId);
     },
-    mayLose: (connectionId: ConnectionId, persistent: (clientId: ClientId) => boolean): boolean => {
-      const session = sessionOf.get(connectionId);
-      return session !== undefined && persistent(session.clientId);
-    },
+    /** A client end goes on after a hole in a clean session: what was lost comes late, if at all (docs/reliability.md). */
+    mayLose: (connectionId: ConnectionId): boolean => sessionOf.get(connectionId)?.persistent ?? false,
     writing: (payload: string, publication: Omit<Publication, 'writtenAt' | 'sockets'>, socket: Socket): void => {
       const known = publications.get(payload) ?? { ...publication, writtenAt: step(), sockets: new Set() };
       known.sockets.add(socket);

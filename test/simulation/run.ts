@@ -69,7 +69,6 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
     exactRate: scenario.clockError === 0,
     trace,
   });
-  const persistent = new Set(scenario.subscribers.filter((plan) => plan.persistent).map(({ clientId }) => clientId));
   const cloud = createCloud({
     choices,
     faults,
@@ -81,7 +80,7 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
     watch: (ports) =>
       judge.watch(scenario.longLives ? withLongLives(ports, choices, faults.isCalm) : ports, () => cloud),
     posted: judge.posted,
-    mayLose: (connectionId) => judge.mayLose(connectionId, (clientId) => persistent.has(clientId)),
+    mayLose: judge.mayLose,
     log: judge.log,
     spoil,
     step,
