@@ -1,23 +1,12 @@
 /** Mutants that no seed catches in reasonable time: played by hand. */
-import type { Ports, Sessions } from '../../src/broker/ports.ts';
+import type { Ports } from '../../src/broker/ports.ts';
 import { runJob } from '../../src/broker/run-job.ts';
-import type { Change, Condition } from '../../src/session/change.ts';
 import type { ClientId, ConnectionId, MessageId } from '../../src/session/ids.ts';
-import type { InFlight, Session } from '../../src/session/session.ts';
+import type { Session } from '../../src/session/session.ts';
 import { claim, resume } from '../../src/session/transitions.ts';
 import { beforeChange, createStallingWorld } from '../broker/stalls.ts';
 import { createWorld, disconnect, payloads, puback, publishPacket, subscribePacket } from '../broker/world.ts';
-import { directed } from './mutants.ts';
-
-const without = <T extends object>(attribute: string, conditions: readonly Condition<T>[]): readonly Condition<T>[] =>
-  conditions.filter((each) => each[1] !== attribute);
-
-/** Changes of a session that have this name are made without the condition on `attribute`. */
-const spoiling = (sessions: Sessions, name: string, attribute: string): Sessions => ({
-  ...sessions,
-  change: (clientId, change) =>
-    sessions.change(clientId, change.name === name ? { ...change, if: without(attribute, change.if) } : change),
-});
+import { directed, spoiltByHand } from './mutants.ts';
 
 /** As if 65,534 messages had passed since the first: the packet id of the one after the next is 1 again. */
 const LONG_LIFE = 65_534;
@@ -42,11 +31,7 @@ describe('a publisher that takes its message back from a packet id that has a ne
           return ports.sessions.read(clientId);
         },
       },
-      inFlight: {
-        ...ports.inFlight,
-        remove: (session, packetId, conditions) =>
-          ports.inFlight.remove(session, packetId, isSpoilt ? without('id', conditions) : conditions),
-      },
+      inFlight: (isSpoilt ? spoiltByHand(ports, directed.takeBack) : ports).inFlight,
     }));
     const subscriber = await world.connect('s', { clean: false });
     await subscriber.send(subscribePacket({ '#': 1 }));
@@ -83,19 +68,18 @@ describe('a tick that sends again what has just been acknowledged, and its packe
    * of `b` goes on with the rest of its frame: `c`. Returns what the subscriber gets on its next connection.
    */
   const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
-    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => ({
-      inFlight: {
-        ...ports.inFlight,
-        change: async (session, packetId, change) => {
-          await pause();
-          return ports.inFlight.change(
-            session,
-            packetId,
-            isSpoilt ? ({ ...change, if: without('id', change.if) } satisfies Change<InFlight>) : change,
-          );
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => {
+      const { inFlight } = isSpoilt ? spoiltByHand(ports, directed.stamp) : ports;
+      return {
+        inFlight: {
+          ...inFlight,
+          change: async (...change) => {
+            await pause();
+            return inFlight.change(...change);
+          },
         },
-      },
-    }));
+      };
+    });
     const subscriber = await world.connect('s', { clean: false });
     await subscriber.send(subscribePacket({ '#': 1 }));
     const publisher = await world.connect('p');
@@ -142,13 +126,13 @@ describe('a publisher that sends an overdue tick again, and the session has a ne
    */
   const play = async (isSpoilt: boolean): Promise<readonly number[]> => {
     const { world, meanwhile } = createStallingWorld(
-      ({ sessions, queues }: Ports, pause) => ({
-        sessions: isSpoilt ? spoiling(sessions, 'nudge', 'epoch') : sessions,
+      (ports: Ports, pause) => ({
+        sessions: (isSpoilt ? spoiltByHand(ports, directed.nudge) : ports).sessions,
         queues: {
-          ...queues,
+          ...ports.queues,
           send: async (...send) => {
             await pause();
-            return queues.send(...send);
+            return ports.queues.send(...send);
           },
         },
       }),
@@ -184,8 +168,7 @@ describe('a worker that turns the session direct, and the worker of the next con
    */
   const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
     const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => {
-      const sessions = isSpoilt ? spoiling(ports.sessions, 'turnDirect', 'epoch') : ports.sessions;
-      return beforeChange('turnDirect')({ ...ports, sessions }, pause);
+      return beforeChange('turnDirect')(isSpoilt ? spoiltByHand(ports, directed.turnDirect) : ports, pause);
     });
     const first = await world.connect('s', { clean: false });
     await first.send(subscribePacket({ '#': 1 }));
@@ -219,12 +202,12 @@ describe('a publisher whose post is throttled, and another that has taken the ne
   /** Returns the numbers of the pushes that are posted. */
   const play = async (isSpoilt: boolean): Promise<readonly number[]> => {
     let throttled = false;
-    const { world, meanwhile } = createStallingWorld(({ sessions, gateway }: Ports, pause) => ({
-      sessions: isSpoilt ? spoiling(sessions, 'unallocate', 'pushed') : sessions,
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => ({
+      sessions: (isSpoilt ? spoiltByHand(ports, directed.unallocate) : ports).sessions,
       gateway: {
-        ...gateway,
+        ...ports.gateway,
         post: async (connectionId, frame) => {
-          if (throttled) return gateway.post(connectionId, frame);
+          if (throttled) return ports.gateway.post(connectionId, frame);
           throttled = true;
           await pause();
           return 'throttled';
@@ -294,16 +277,18 @@ describe('a CONNECT after two weeks that dies behind its write', () => {
 describe('a refresh of the times to live, and a filter that is unsubscribed meanwhile', () => {
   /** Returns the filters that count for the session. */
   const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
-    const { world, meanwhile } = createStallingWorld(({ filters }: Ports, pause) => ({
-      filters: {
-        ...filters,
-        change: async (session, topicFilter, change) => {
-          if (change.name !== 'keepNote') return filters.change(session, topicFilter, change);
-          await pause();
-          return filters.change(session, topicFilter, isSpoilt ? { ...change, if: [] } : change);
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => {
+      const { filters } = isSpoilt ? spoiltByHand(ports, directed.keepNote) : ports;
+      return {
+        filters: {
+          ...filters,
+          change: async (session, topicFilter, change) => {
+            if (change.name === 'keepNote') await pause();
+            return filters.change(session, topicFilter, change);
+          },
         },
-      },
-    }));
+      };
+    });
     const subscriber = await world.connect('s', { clean: false });
     await subscriber.send(subscribePacket({ a: 1 }));
     const { generation } = (await world.session('s')) as Session;

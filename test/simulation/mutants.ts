@@ -5,7 +5,6 @@
  * Conditions are left out mechanically: whoever adds one to a named write (`Change.name`) has added its mutant. Orders of
  * calls, and the rest, stand below.
  */
-import type { Context } from '../../src/broker/context.ts';
 import type { Ports } from '../../src/broker/ports.ts';
 import { apply, type Change, type Condition, holds } from '../../src/session/change.ts';
 import type { Session } from '../../src/session/session.ts';
@@ -27,20 +26,20 @@ type Method = (...args: unknown[]) => Promise<unknown>;
 
 // ── Conditions left out ────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The same context with one method of one port replaced. */
-const replacing = (context: Context, port: PortName, method: string, by: (original: Method) => Method): Context => {
-  const original = context[port] as unknown as Record<string, Method>;
+/** The same ports with one method of one of them replaced. */
+const replacing = <P extends Ports>(ports: P, port: PortName, method: string, by: (original: Method) => Method): P => {
+  const original = ports[port] as unknown as Record<string, Method>;
   const spoilt = new Proxy(original, {
     get: (target, key) =>
       key === method ? by((...args) => (target[method] as Method)(...args)) : target[key as string],
   });
-  return { ...context, [port]: spoilt };
+  return { ...ports, [port]: spoilt };
 };
 
-const eachConditional = (
-  context: Context,
+const eachConditional = <P extends Ports>(
+  ports: P,
   see: (name: string, conditional: Conditional, args: readonly unknown[]) => readonly unknown[],
-): Context =>
+): P =>
   conditionals.reduce(
     (spoilt, conditional) =>
       replacing(
@@ -51,7 +50,7 @@ const eachConditional = (
           (...args) =>
             original(...see(conditional.name(args), conditional, args)),
       ),
-    context,
+    ports,
   );
 
 /** Notes every condition that comes by. */
@@ -83,14 +82,16 @@ const WITHOUT = 'without ';
 export const leavingOut = (without: string): Mutant => ({
   name: `${WITHOUT}${without}`,
   trouble: troubles[without] ?? troubleAt([without.slice(0, without.lastIndexOf(': '))]),
-  spoil: () => (context) =>
-    eachConditional(context, (name, conditional, args) =>
-      conditional.without(
-        args,
-        conditional.conditions(args).filter((condition) => `${name}: ${render(condition)}` !== without),
-      ),
-    ),
+  spoil: () => (context) => spoiltPorts(context, without),
 });
+
+const spoiltPorts = <P extends Ports>(ports: P, without: string): P =>
+  eachConditional(ports, (name, conditional, args) =>
+    conditional.without(
+      args,
+      conditional.conditions(args).filter((condition) => `${name}: ${render(condition)}` !== without),
+    ),
+  );
 
 // ── Calls in the wrong order ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -377,6 +378,10 @@ export const directed = {
   keepNote: 'without keepNote: = epoch',
   refresh: 'orders the refresh after the session goes on',
 } as const;
+
+/** The ports as one of these mutants has them that leave out a condition. */
+export const spoiltByHand = (ports: Ports, mutant: `${typeof WITHOUT}${string}`): Ports =>
+  spoiltPorts(ports, mutant.slice(WITHOUT.length));
 
 export class UnknownMutant extends Error {}
 
