@@ -14,6 +14,7 @@ const reasons: Readonly<Record<string, string>> = {
   'packet-too-large': "more bytes than the broker's settings allow",
   unsupported: 'something of MQTT that this broker does not offer, such as QoS 2',
   'session-taken-over': 'the same client id has connected elsewhere',
+  'keep-alive-timeout': 'nothing was heard from the client for one and a half times its keep-alive',
   'not-connected': 'this connection has no session any more',
   'internal-error': 'the broker failed; its log says why',
 };

@@ -1,16 +1,18 @@
 /**
  * One MQTT connection over the wire: bytes of the MQTT library on one side, frames on the other
- * (docs/wire-protocol.md §3–§7).
+ * (docs/wire-protocol.md §3–§8).
  *
- * Rules of this file: it keeps the turns and their timers, and leaves what is hard to the pure files. It knows no socket,
- * only "send this frame", so that the socket below may change without its noticing. The host hears `over` once at most,
- * and nothing after it.
+ * Rules of this file: it keeps the turns and their timers, and leaves what is hard to the pure files. Of sockets it knows
+ * their roles only: one decides, and of the others nothing but pushes is heard. The host hears `over` once at most, and
+ * nothing after it.
  */
 import { type Clock, createAlarm } from './clock.ts';
 import { badAnswer, closedByBroker, ServerlessMqttError } from './errors.ts';
+import { createMove, type NextSocket } from './move.ts';
 import { createOutbox } from './outbox.ts';
 import { concatenate, isAcceptance, packetType, readConnect, splitPackets, typeOf } from './packets.ts';
-import { createPushInbox } from './push-inbox.ts';
+import { createPushInbox, type PushInbox } from './push-inbox.ts';
+import { createUnacknowledged } from './unacknowledged.ts';
 import { type BrokerFrame, parseBrokerFrame, type Reply } from './wire.ts';
 
 export const REPLY_TIMEOUT_MS = 35_000;
@@ -18,8 +20,13 @@ const DISCONNECT_TIMEOUT_MS = 5_000;
 const SILENCE_MS = 540_000;
 const LONGEST_KEEP_ALIVE_S = 540;
 
+/** The socket in use; the one that the session moves to; the one that it has left. */
+export type SocketRole = 'current' | 'next' | 'former';
+
 export interface ExchangeHost {
   readonly clock: Clock;
+  /** None: the session stays where it is. */
+  readonly nextSocket?: NextSocket;
   sendFrame(frame: string): void;
   /** Whole packets for the MQTT library. */
   handOn(bytes: Uint8Array<ArrayBuffer>): void;
@@ -34,10 +41,12 @@ export interface Exchange {
   readonly bufferedAmount: number;
   /** The MQTT library has written its DISCONNECT. */
   readonly isLeaving: boolean;
+  /** The session is on its way to the next socket: it does not matter if the current one closes. */
+  readonly isMoving: boolean;
   /** Frames may be sent from now on. */
   start(): void;
   write(bytes: Uint8Array): void;
-  receive(frame: unknown): void;
+  receive(frame: unknown, from?: SocketRole): void;
   /** The MQTT library wants to close: over at once, or when its DISCONNECT is answered (§7). */
   leave(): void;
   stop(): void;
@@ -49,6 +58,7 @@ export function createExchange(host: ExchangeHost): Exchange {
   const turnAlarm = createAlarm(clock);
   const silenceAlarm = createAlarm(clock);
   const leaveAlarm = createAlarm(clock);
+  const unacknowledged = createUnacknowledged();
   const ownPing = Uint8Array.of(packetType.pingreq << 4, 0);
 
   let turn: 'not started' | 'mine' | 'theirs' | 'pausing' | 'over' = 'not started';
@@ -58,12 +68,17 @@ export function createExchange(host: ExchangeHost): Exchange {
   let needsPing = false;
   let isLeaving = false;
   let wantsToClose = false;
+  /** Of this connection; none where the broker, or the host, moves no sessions. */
+  let token: string | undefined;
+  /** Which of the sockets is the current one, counted from 0. */
+  let socket = 0;
 
   const isOver = (): boolean => turn === 'over';
 
   const stop = (): void => {
     turn = 'over';
-    inbox.stop();
+    inboxes.current?.stop();
+    move.callOff();
     for (const alarm of [turnAlarm, silenceAlarm, leaveAlarm]) alarm.clear();
   };
 
@@ -78,25 +93,63 @@ export function createExchange(host: ExchangeHost): Exchange {
     if (packets.length > 0) host.handOn(concatenate(packets));
   };
 
-  const inbox = createPushInbox({
+  /** The library has not had it. Where it has, and has acknowledged it, the PUBACK is said again. */
+  const isNew = (packet: Uint8Array, from: number): boolean => {
+    const heard = unacknowledged.heard(packet, from);
+    if (heard.answer) outbox.add(heard.answer);
+    if (heard.answer) speakSoon();
+    return heard.isNew;
+  };
+
+  const overAtHole = (): void =>
+    over(new ServerlessMqttError('push-lost', 'a push is missing: connecting again to get it'));
+
+  const leaveAtHole = (): boolean => {
+    if (token !== undefined && !isLeaving) move.hurry();
+    else if (isPersistent) overAtHole();
+    else return false;
+    return true;
+  };
+
+  const openInbox = (from: number): PushInbox =>
+    createPushInbox({ clock, leaveAtHole, handOn: (packets) => handOn(packets.filter((each) => isNew(each, from))) });
+
+  const inboxes: Record<SocketRole, PushInbox | undefined> = {
+    current: openInbox(socket),
+    next: undefined,
+    former: undefined,
+  };
+
+  const move = createMove({
     clock,
-    handOn,
-    endAtHole: () => {
-      if (isPersistent) over(new ServerlessMqttError('push-lost', 'a push is missing: connecting again to get it'));
-      return isPersistent;
-    },
+    nextSocket: host.nextSocket,
+    ready: () => speakSoon(),
+    failed: (isUrgent) => (isUrgent ? overAtHole() : over()),
   });
 
   const speak = (): void => {
     willSpeak = false;
-    const frame = turn === 'mine' ? outbox.frame() : undefined;
-    if (frame === undefined) return;
+    if (turn !== 'mine') return;
+    const frame = move.isReady && !outbox.isMidPacket ? askToMove() : outbox.frame();
+    if (frame !== undefined) send(frame);
+  };
+
+  const askToMove = (): string => {
+    inboxes.next ??= openInbox(socket + 1);
+    // What still comes here comes again there: handed on now, it might come again under another packet id.
+    inboxes.current?.retire();
+    move.asked();
+    return `^${token}`;
+  };
+
+  const send = (frame: string): void => {
     turn = 'theirs';
     turnAlarm.set(REPLY_TIMEOUT_MS, () =>
       over(new ServerlessMqttError('no-reply', 'the broker did not answer within 35 s')),
     );
     if (needsPing) silenceAlarm.set(SILENCE_MS, ping);
-    host.sendFrame(frame);
+    if (move.isAsked) host.nextSocket?.send(frame);
+    else host.sendFrame(frame);
   };
 
   /** Not at once, so that what is written in one go leaves in one frame. */
@@ -132,12 +185,37 @@ export function createExchange(host: ExchangeHost): Exchange {
     over(reason === 'refused' || reason === 'disconnected' ? undefined : closedByBroker(reason));
   };
 
-  const hearReply = ({ taken: count, packets }: Reply): void => {
+  const hearReply = (reply: Reply): void => {
     if (turn !== 'theirs') throw badAnswer('a reply to no frame');
+    if (host.nextSocket && reply.token) {
+      if (token === undefined) move.plan();
+      token = reply.token;
+    }
+    if (move.isAsked) hearMoved(reply);
+    else hearTaken(reply);
+  };
+
+  const hearMoved = ({ taken, token: nextToken, next, packets }: Reply): void => {
+    if (taken + packets.length > 0 || !nextToken || next === undefined) throw badAnswer('a reply that moves nothing');
+    socket += 1;
+    outbox.moved((packet) => unacknowledged.isEarly(packet, socket));
+    [inboxes.former, inboxes.current, inboxes.next] = [inboxes.current, inboxes.next, undefined];
+    move.done();
+    inboxes.current?.moved(next);
+    carryOn(0);
+  };
+
+  const hearTaken = ({ taken: count, packets }: Reply): void => {
     const { taken, pause } = outbox.replied(count);
+    for (const packet of taken) unacknowledged.taken(packet);
     handOn(taken.includes(ownPing) ? withoutPong(packets) : packets);
-    if (packets.some(isAcceptance)) inbox.connackReplied();
+    if (packets.some(isAcceptance)) inboxes.current?.connackReplied();
     if (taken.some((packet) => typeOf(packet) === packetType.disconnect)) over();
+    carryOn(pause);
+  };
+
+  /** The reply is dealt with; the library may have closed meanwhile. */
+  const carryOn = (pause: number): void => {
     if (isOver()) return;
     if (wantsToClose && pause === 0) waitForDisconnect();
     myTurnAfter(pause);
@@ -150,17 +228,19 @@ export function createExchange(host: ExchangeHost): Exchange {
     if (turn === 'theirs') myTurnAfter(outbox.throttled());
   };
 
-  const hear = (frame: BrokerFrame): void => {
+  const hear = (frame: BrokerFrame, from: SocketRole): void => {
+    if (frame.kind === 'push') inboxes[from]?.push(frame);
+    else if (frame.kind === 'part') inboxes[from]?.part(frame);
+    else if (decides(from)) obey(frame);
+  };
+
+  const decides = (from: SocketRole): boolean => from === (move.isAsked ? 'next' : 'current');
+
+  const obey = (frame: Exclude<BrokerFrame, { kind: 'push' | 'part' }>): void => {
     switch (frame.kind) {
       case 'reply':
         if (frame.close === undefined) hearReply(frame);
         else hearClose(frame.close, frame.packets);
-        break;
-      case 'push':
-        inbox.push(frame);
-        break;
-      case 'part':
-        inbox.part(frame);
         break;
       case 'closing':
         hearClose(frame.reason, []);
@@ -176,7 +256,10 @@ export function createExchange(host: ExchangeHost): Exchange {
   /** What the library's packets mean for the wire itself. */
   const note = (packet: Uint8Array): void => {
     const type = typeOf(packet);
-    if (type === packetType.disconnect) isLeaving = true;
+    if (type === packetType.disconnect) {
+      isLeaving = true;
+      if (!move.isAsked) move.callOff();
+    }
     if (type !== packetType.connect) return;
     const { keepAlive, persistent } = readConnect(packet);
     isPersistent = persistent;
@@ -190,8 +273,13 @@ export function createExchange(host: ExchangeHost): Exchange {
     get isLeaving() {
       return isLeaving;
     },
+    get isMoving() {
+      return move.isAsked;
+    },
     start() {
-      if (turn === 'not started') myTurn();
+      if (turn !== 'not started') return;
+      move.start();
+      myTurn();
     },
     write(bytes) {
       if (isOver()) return;
@@ -200,18 +288,19 @@ export function createExchange(host: ExchangeHost): Exchange {
       unfinished = split.rest;
       for (const packet of split.packets) {
         note(packet);
-        outbox.add(packet);
+        unacknowledged.written(packet);
+        if (!unacknowledged.isEarly(packet, socket)) outbox.add(packet);
       }
       speakSoon();
     },
-    receive(frame) {
+    receive(frame, from = 'current') {
       if (isOver()) return;
       try {
         if (typeof frame !== 'string') throw badAnswer('a binary frame');
-        hear(parseBrokerFrame(frame));
+        hear(parseBrokerFrame(frame), from);
       } catch (error) {
         if (!(error instanceof ServerlessMqttError)) throw error;
-        over(error);
+        if (decides(from)) over(error);
       }
     },
     leave() {

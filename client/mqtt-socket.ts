@@ -1,19 +1,22 @@
 /**
  * A WebSocket look-alike: MQTT libraries write MQTT into it and hear MQTT from it; below, the wire `mqtt.base64` runs over
- * a real WebSocket (docs/wire-protocol.md §1, §7).
+ * a real WebSocket (docs/wire-protocol.md §1, §7, §8).
  *
  * Rules of this file: to the library it behaves as a WebSocket, but `send` never throws (MQTT.js would take the process
- * down with it). The library's close waits for the answer to its DISCONNECT. The inner socket may be replaced while this
- * one lives: whatever an inner socket says that is no longer `#inner` is not heard.
+ * down with it). The library's close waits for the answer to its DISCONNECT. The inner socket is replaced while this one
+ * lives, and the library does not notice: what an inner socket says depends on its role, and one without a role is not
+ * heard.
  */
 import { type Alarm, type Clock, createAlarm } from './clock.ts';
 import { ServerlessMqttError } from './errors.ts';
-import { createExchange, type Exchange } from './exchange.ts';
+import { createExchange, type Exchange, type SocketRole } from './exchange.ts';
 import { SUB_PROTOCOL } from './wire.ts';
 
 export const OPEN_TIMEOUT_MS = 35_000;
 /** A library that was just handed something has this long to look at it before it hears that the connection is over. */
 const DIGEST_MS = 100;
+/** What the broker sent before it knew that a session had moved still comes on the former socket (§8). */
+const FORMER_MS = 5_000;
 
 /** What is used of a real WebSocket: the browser's, Node's (22 and up) or the one of the package `ws`. */
 export interface InnerSocket {
@@ -37,6 +40,8 @@ export interface MqttSocketOptions {
   readonly clock: Clock;
   /** To be waited before the real WebSocket is opened, in milliseconds. */
   readonly delay: number;
+  /** Of the real WebSocket that the session moves to. Default: the same URL. */
+  readonly nextUrl?: () => string;
   /** The broker has accepted the CONNECT. */
   accepted(): void;
   /** @param left the MQTT library has left with a DISCONNECT */
@@ -64,8 +69,12 @@ export class MqttSocket extends EventTarget {
 
   readonly #options: MqttSocketOptions;
   readonly #alarm: Alarm;
+  readonly #formerAlarm: Alarm;
   readonly #exchange: Exchange;
+  /** The real WebSocket in use, the one that the session moves to, and the one that it has left. */
   #inner: InnerSocket | undefined;
+  #next: { readonly socket: InnerSocket; opened(): void; ended(): void } | undefined;
+  #former: InnerSocket | undefined;
   #accepted = false;
   #handedOnAt = Number.NEGATIVE_INFINITY;
   /** Tells the library that the connection is over; there once it is. */
@@ -76,12 +85,19 @@ export class MqttSocket extends EventTarget {
     this.url = url;
     this.#options = options;
     this.#alarm = createAlarm(options.clock);
+    this.#formerAlarm = createAlarm(options.clock);
     for (const type of ['open', 'message', 'error', 'close'] as const) {
       this.addEventListener(type, (event) => this[`on${type}`]?.(event));
     }
     this.#exchange = createExchange({
       clock: options.clock,
       sendFrame: (frame) => this.#inner?.send(frame),
+      nextSocket: {
+        open: (opened, ended) => this.#openNext(opened, ended),
+        send: (frame) => this.#next?.socket.send(frame),
+        use: () => this.#useNext(),
+        drop: () => this.#dropNext(),
+      },
       handOn: (bytes) => {
         this.#handedOnAt = options.clock.now();
         this.#tell('message', { data: bytes.buffer });
@@ -128,30 +144,84 @@ export class MqttSocket extends EventTarget {
 
   #open(): void {
     try {
-      this.#attach(new this.#options.WebSocket(this.url, [SUB_PROTOCOL]));
+      this.#inner = this.#connect(this.url);
+      this.#alarm.set(OPEN_TIMEOUT_MS, () => this.#end(1006, '', cannotOpen(this.url, 'no answer within 35 s')));
     } catch (error) {
       this.#end(1006, '', cannotOpen(this.url, String(error)));
     }
   }
 
-  #attach(inner: InnerSocket): void {
-    this.#inner = inner;
-    this.#alarm.set(OPEN_TIMEOUT_MS, () => this.#end(1006, '', cannotOpen(this.url, 'no answer within 35 s')));
-    const isCurrent = (): boolean => inner === this.#inner;
+  #openNext(opened: () => void, ended: () => void): void {
+    try {
+      const socket = this.#connect(this.#options.nextUrl?.() ?? this.url);
+      this.#next = { socket, opened, ended };
+      this.#alarm.set(OPEN_TIMEOUT_MS, () => this.#nextEnded());
+    } catch {
+      ended();
+    }
+  }
+
+  #nextOpened(): void {
+    this.#alarm.clear();
+    this.#next?.opened();
+  }
+
+  #nextEnded(): void {
+    const next = this.#next;
+    this.#dropNext();
+    next?.ended();
+  }
+
+  #dropNext(): void {
+    this.#alarm.clear();
+    this.#next?.socket.close(1000);
+    this.#next = undefined;
+  }
+
+  #useNext(): void {
+    this.#closeFormer();
+    this.#former = this.#inner;
+    this.#inner = this.#next?.socket;
+    this.#next = undefined;
+    this.#formerAlarm.set(FORMER_MS, () => this.#closeFormer());
+  }
+
+  #closeFormer(): void {
+    this.#formerAlarm.clear();
+    this.#former?.close(1000);
+    this.#former = undefined;
+  }
+
+  #roleOf(inner: InnerSocket): SocketRole | undefined {
+    if (inner === this.#inner) return 'current';
+    if (inner === this.#next?.socket) return 'next';
+    return inner === this.#former ? 'former' : undefined;
+  }
+
+  #connect(url: string): InnerSocket {
+    const inner = new this.#options.WebSocket(url, [SUB_PROTOCOL]);
     let trouble: unknown;
     // Listeners stay for good: `ws` throws an 'error' that nobody listens to.
     inner.addEventListener('error', ({ message }) => {
       trouble = message;
     });
     inner.addEventListener('open', () => {
-      if (isCurrent()) this.#opened();
+      const role = this.#roleOf(inner);
+      if (role === 'current') this.#opened();
+      if (role === 'next') this.#nextOpened();
     });
     inner.addEventListener('message', ({ data }) => {
-      if (isCurrent()) this.#exchange.receive(data);
+      const role = this.#roleOf(inner);
+      if (role) this.#exchange.receive(data, role);
     });
     inner.addEventListener('close', ({ code = 1006, reason = '' }) => {
-      if (isCurrent()) this.#end(code, reason, this.#whyClosed(code, reason, trouble));
+      const role = this.#roleOf(inner);
+      if (role === 'next') this.#nextEnded();
+      if (role !== 'current') return;
+      if (this.#exchange.isMoving) this.#inner = undefined;
+      else this.#end(code, reason, this.#whyClosed(code, reason, trouble));
     });
+    return inner;
   }
 
   #opened(): void {
@@ -177,6 +247,7 @@ export class MqttSocket extends EventTarget {
     const isAskedFor = this.readyState === this.CLOSING;
     this.readyState = this.CLOSING;
     this.#exchange.stop();
+    this.#closeFormer();
     this.#inner?.close(1000);
     this.#inner = undefined;
     over(this.#exchange.isLeaving);

@@ -1,9 +1,9 @@
 /**
- * What the client has to say: one frame in flight, the rest gathers behind it (wire-protocol.md §3, §4, §6).
+ * What the client has to say: one frame in flight, the rest gathers behind it (wire-protocol.md §3, §4, §6, §8).
  *
  * Rules of this file: no clock, no socket. Packets leave in the order they came, and none leaves the outbox before the
- * broker has taken it. Somebody else keeps the turns: `frame()` is what to send, then one of `replied` and `throttled`
- * tells what the answer means.
+ * broker has taken it, but for those that a move has made needless. Somebody else keeps the turns: `frame()` is what to
+ * send, then one of `replied` and `throttled` tells what the answer means.
  */
 import { badAnswer } from './errors.ts';
 import { type Packed, packFrame } from './wire.ts';
@@ -21,6 +21,8 @@ export interface Settled {
 export interface Outbox {
   /** Bytes that the broker has not taken yet. */
   readonly bytes: number;
+  /** Some parts of a packet have been sent, and others not. */
+  readonly isMidPacket: boolean;
   add(packet: Uint8Array): void;
   /** The frame to send now: the next one, or one that must be sent again. Nothing where there is nothing to say. */
   frame(): string | undefined;
@@ -28,10 +30,12 @@ export interface Outbox {
   replied(taken: number): Settled;
   /** @returns to be waited before the frame is sent again, in milliseconds */
   throttled(): number;
+  /** The session has moved to another socket, with no frame in flight. @param isNeedless what is not to be said there */
+  moved(isNeedless: (packet: Uint8Array) => boolean): void;
 }
 
 export function createOutbox(): Outbox {
-  const packets: Uint8Array[] = [];
+  let packets: Uint8Array[] = [];
   let bytes = 0;
   /** What is on its way: a prefix of `packets`. */
   let flight: Packed | undefined;
@@ -43,6 +47,9 @@ export function createOutbox(): Outbox {
   return {
     get bytes() {
       return bytes;
+    },
+    get isMidPacket() {
+      return at > 0;
     },
     add(packet) {
       packets.push(packet);
@@ -72,6 +79,13 @@ export function createOutbox(): Outbox {
     throttled() {
       throttles += 1;
       return pauseAfter(throttles);
+    },
+    moved(isNeedless) {
+      // A frame that was throttled is made anew.
+      flight = undefined;
+      throttles = 0;
+      packets = packets.filter((packet) => !isNeedless(packet));
+      bytes = packets.reduce((sum, packet) => sum + packet.length, 0);
     },
   };
 }

@@ -5,7 +5,15 @@
  * MQTT: 3.1, 3.1.1 and 5 agree on these bytes.
  */
 
-export const packetType = { connect: 1, connack: 2, publish: 3, pingreq: 12, pingresp: 13, disconnect: 14 } as const;
+export const packetType = {
+  connect: 1,
+  connack: 2,
+  publish: 3,
+  puback: 4,
+  pingreq: 12,
+  pingresp: 13,
+  disconnect: 14,
+} as const;
 
 export interface SplitBytes {
   readonly packets: readonly Uint8Array[];
@@ -21,6 +29,12 @@ export interface ConnectFacts {
 }
 
 export const typeOf = (packet: Uint8Array): number => (packet[0] ?? 0) >> 4;
+
+/** Of a PUBLISH. */
+export const qosOf = (packet: Uint8Array): number => ((packet[0] ?? 0) >> 1) & 0b11;
+
+/** Of a PUBLISH: it may have been sent before. */
+export const isDup = (packet: Uint8Array): boolean => ((packet[0] ?? 0) & 0b1000) !== 0;
 
 /** @returns nothing where a remaining length has more than four bytes: these are no MQTT packets (MQTT 3.1.1 §2.2.3) */
 export function splitPackets(bytes: Uint8Array): SplitBytes | undefined {
@@ -57,18 +71,24 @@ function readLength(bytes: Uint8Array, start: number) {
 /** Of a CONNECT (MQTT 3.1.1 §3.1.2). In MQTT 5 a session is taken as persistent unless Clean Start is set. */
 export function readConnect(packet: Uint8Array): ConnectFacts {
   const body = bodyOf(packet);
-  const at = (index: number): number => body[index] ?? 0;
-  const level = 2 + at(0) * 256 + at(1);
-  return { persistent: (at(level + 1) & 0b10) === 0, keepAlive: at(level + 2) * 256 + at(level + 3) };
+  const level = 2 + twoBytes(body, 0);
+  return { persistent: ((body[level + 1] ?? 0) & 0b10) === 0, keepAlive: twoBytes(body, level + 2) };
 }
+
+/** Of a PUBACK, or of a PUBLISH with QoS ≥ 1, where it stands behind the topic (MQTT 3.1.1 §3.3.2, §3.4.2). */
+export function packetIdOf(packet: Uint8Array): number {
+  const body = bodyOf(packet);
+  return twoBytes(body, typeOf(packet) === packetType.publish ? 2 + twoBytes(body, 0) : 0);
+}
+
+const twoBytes = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 
 /** A CONNACK with return code 0 (MQTT 3.1.1 §3.2.2.3). */
 export const isAcceptance = (packet: Uint8Array): boolean =>
   typeOf(packet) === packetType.connack && bodyOf(packet)[1] === 0;
 
 /** A PUBLISH with QoS ≥ 1: the packets that sequence numbers count (wire-protocol.md §5). */
-export const isNumbered = (packet: Uint8Array): boolean =>
-  typeOf(packet) === packetType.publish && ((packet[0] ?? 0) & 0b110) !== 0;
+export const isNumbered = (packet: Uint8Array): boolean => typeOf(packet) === packetType.publish && qosOf(packet) !== 0;
 
 export function concatenate(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));

@@ -1,23 +1,36 @@
 /**
- * What the broker pushes, from frames to packets in their order (wire-protocol.md §5).
+ * What the broker pushes on one socket, from frames to packets in their order (wire-protocol.md §5, §8).
  *
- * Rules of this file: it joins parts and order, and keeps the one timer they need. Nothing is handed on after `stop`.
+ * Rules of this file: it joins parts and order, and keeps the one timer they need. Nothing is handed on after `stop`, and
+ * nothing that has a number after `retire`.
  */
 import { type Clock, createAlarm } from './clock.ts';
-import { afterConnackReply, arrive, beforeConnack, dueAt, giveUpHole, type OrderStep } from './push-order.ts';
+import {
+  afterConnackReply,
+  afterMove,
+  arrive,
+  beforeConnack,
+  dueAt,
+  giveUpHole,
+  type OrderStep,
+} from './push-order.ts';
 import { createPartCollector } from './push-parts.ts';
 import type { Push, PushPart } from './wire.ts';
 
 export interface PushInboxOptions {
   readonly clock: Clock;
   handOn(packets: readonly Uint8Array[]): void;
-  /** A push is missing. True: the connection ends here, and the broker will send what waits again, in order. */
-  endAtHole(): boolean;
+  /** A push is missing. True: this socket is given up, and the broker will send what waits again, in order. */
+  leaveAtHole(): boolean;
 }
 
 export interface PushInbox {
   /** A CONNACK in a reply has been handed on. */
   connackReplied(): void;
+  /** The session has moved to this socket. @param next the first number expected */
+  moved(next: number): void;
+  /** What has a number comes again on another socket. */
+  retire(): void;
   /** @throws ServerlessMqttError `bad-answer` */
   push(push: Push): void;
   /** @throws ServerlessMqttError `bad-answer` */
@@ -25,10 +38,11 @@ export interface PushInbox {
   stop(): void;
 }
 
-export function createPushInbox({ clock, handOn, endAtHole }: PushInboxOptions): PushInbox {
+export function createPushInbox({ clock, handOn, leaveAtHole }: PushInboxOptions): PushInbox {
   const parts = createPartCollector();
   const holeAlarm = createAlarm(clock);
   let order = beforeConnack;
+  let retired = false;
   let stopped = false;
 
   const take = (step: OrderStep): void => {
@@ -41,10 +55,19 @@ export function createPushInbox({ clock, handOn, endAtHole }: PushInboxOptions):
   };
 
   const giveUp = (): void => {
-    if (!endAtHole()) take(giveUpHole(order));
+    if (leaveAtHole()) retire();
+    else take(giveUpHole(order));
   };
 
-  const push = (arrived: Push): void => take(arrive(order, arrived, clock.now()));
+  const retire = (): void => {
+    retired = true;
+    order = { expected: order.expected, waiting: [] };
+    holeAlarm.clear();
+  };
+
+  const push = (arrived: Push): void => {
+    if (!retired || arrived.first === undefined) take(arrive(order, arrived, clock.now()));
+  };
 
   return {
     push,
@@ -53,6 +76,8 @@ export function createPushInbox({ clock, handOn, endAtHole }: PushInboxOptions):
       if (whole) push(whole);
     },
     connackReplied: () => take(afterConnackReply(order, clock.now())),
+    moved: (next) => take(afterMove(order, next, clock.now())),
+    retire,
     stop() {
       stopped = true;
       holeAlarm.clear();

@@ -1,9 +1,9 @@
 /**
- * In which order pushes are handed on (wire-protocol.md §5).
+ * In which order pushes are handed on (wire-protocol.md §5, §8).
  *
  * Rules of this file: pure functions of a value; time is an argument, in milliseconds. All that waits is bounded.
- * Before the CONNACK everything waits. After it, a push without a number never waits, nor does one that lies behind;
- * one that is ahead waits for the hole before it, 2 s at most.
+ * Before the CONNACK everything waits, and on a new socket before the session has moved there. After it, a push without a
+ * number never waits, nor does one that lies behind; one that is ahead waits for the hole before it, 2 s at most.
  */
 import { badAnswer } from './errors.ts';
 import { isNumbered, packetType, typeOf } from './packets.ts';
@@ -37,6 +37,9 @@ export const beforeConnack: PushOrder = { expected: undefined, waiting: [] };
 /** A CONNACK has come in a reply and is handed on: what waited for it follows, and the first number expected is 1. */
 export const afterConnackReply = (order: PushOrder, now: number): OrderStep => release(order, 1, now);
 
+/** The session has moved to this socket, which begins with this number (§8): what waited for the reply follows. */
+export const afterMove = (order: PushOrder, next: number, now: number): OrderStep => release(order, next, now);
+
 /** @throws ServerlessMqttError `bad-answer` where more would wait than is bearable, or a CONNACK brings no number */
 export function arrive(order: PushOrder, push: Push, now: number): OrderStep {
   if (order.expected !== undefined) return place(order, order.expected, push, now);
@@ -59,7 +62,7 @@ export function giveUpHole({ expected = 1, waiting }: PushOrder): OrderStep {
   return { order: { expected: handOn.reduce(behind, expected), waiting: [] }, handOn };
 }
 
-/** What waited for the CONNACK goes the usual way, as if it came now. */
+/** What waited for the CONNACK, or for the move, goes the usual way, as if it came now. */
 function release({ waiting }: PushOrder, expected: number, now: number): OrderStep {
   let step: OrderStep = { order: { expected, waiting: [] }, handOn: [] };
   for (const { push } of waiting) {

@@ -21,7 +21,10 @@ export { ServerlessMqttError };
 export interface TransportOptions {
   /** The WebSocket to build on. Default: the global one. */
   readonly WebSocket?: WebSocketConstructor;
-  /** Called before every connection: put a fresh token into the URL here, and not in MQTT.js's own option of this name. */
+  /**
+   * Called before every real WebSocket, also where a session moves to a new one: put a fresh token into the URL here, and
+   * not in MQTT.js's own option of this name.
+   */
   readonly transformWsUrl?: (url: string) => string;
   /** For tests. */
   readonly clock?: Clock;
@@ -74,6 +77,8 @@ export function overServerlessMqtt(options: TransportOptions = {}): MqttJsOption
   let failures = 0;
   /** MQTT.js names its client when it asks for the URL, right before it asks for the socket. */
   let client: MqttJsClient | undefined;
+  /** As MQTT.js has it, before `transformWsUrl`. */
+  let plainUrl: string | undefined;
 
   return {
     forceNativeWebSocket: true,
@@ -82,13 +87,17 @@ export function overServerlessMqtt(options: TransportOptions = {}): MqttJsOption
     browserBufferTimeout: 100,
     transformWsUrl(url, _options, itsClient) {
       client = itsClient;
+      plainUrl = url;
       return transformWsUrl(url);
     },
     createWebsocket(url) {
       let acceptedAt = Number.POSITIVE_INFINITY;
+      const plain = plainUrl ?? url;
+      plainUrl = undefined;
       const socket = new MqttSocket(url, {
         WebSocket,
         clock,
+        nextUrl: () => transformWsUrl(plain),
         delay: failures === 0 ? 0 : backOff(failures - 1, random()),
         accepted: () => {
           acceptedAt = clock.now();

@@ -1,6 +1,6 @@
 /**
  * The client's end of the wire `mqtt.base64`: packets to frames, and the broker's frames to values
- * (docs/wire-protocol.md §2–§6).
+ * (docs/wire-protocol.md §2–§6, §8).
  *
  * Rules of this file: pure. A frame is text of at most 32,768 characters. Fields that are not known here are skipped:
  * that is how the wire grows. Everything else that the wire does not allow is one error, `bad-answer`.
@@ -41,6 +41,10 @@ export interface PushPart {
 export interface Reply {
   readonly taken: number;
   readonly close: string | undefined;
+  /** With it the session can be moved to another socket, once (§8). */
+  readonly token: string | undefined;
+  /** The session has moved: the first number expected of the pushes on its new socket (§8). */
+  readonly next: number | undefined;
   readonly packets: readonly Uint8Array[];
 }
 
@@ -90,7 +94,16 @@ export function parseBrokerFrame(frame: string): BrokerFrame {
 function parseReply(frame: string): BrokerFrame {
   const { number, fields, body } = splitFrame(frame);
   if (number === undefined) throw badAnswer('a reply without a number');
-  return { kind: 'reply', taken: number, close: fields.get('close'), packets: parsePackets(body) };
+  const next = fields.get('next');
+  if (next !== undefined && !/^\d{1,15}$/.test(next)) throw badAnswer(`next=${next.slice(0, 64)}`);
+  return {
+    kind: 'reply',
+    taken: number,
+    close: fields.get('close'),
+    token: fields.get('token'),
+    next: next === undefined ? undefined : Number(next),
+    packets: parsePackets(body),
+  };
 }
 
 function parsePush(frame: string): BrokerFrame {
@@ -128,7 +141,8 @@ export function parsePackets(base64: string): readonly Uint8Array[] {
 
 function splitFrame(frame: string) {
   const head = /^.(\d{0,15})((?:;[a-z]+=[^;:]*)*):/.exec(frame);
-  if (!head) throw badAnswer(`a frame that begins with ${JSON.stringify(frame.slice(0, 32))}`);
+  // No values: one of them may be a token.
+  if (!head) throw badAnswer(`a frame that begins with ${JSON.stringify(frame.slice(0, 32).replace(/=.*/s, '='))}`);
   const [{ length }, number, fields = ''] = head;
   return {
     number: number ? Number(number) : undefined,

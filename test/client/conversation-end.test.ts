@@ -41,6 +41,7 @@ describe('close=reason', () => {
     ['packet-too-large', "more bytes than the broker's settings allow"],
     ['unsupported', 'something of MQTT that this broker does not offer'],
     ['session-taken-over', 'the same client id has connected elsewhere'],
+    ['keep-alive-timeout', 'nothing was heard from the client for one and a half times its keep-alive'],
     ['not-connected', 'this connection has no session any more'],
     ['internal-error', 'the broker failed'],
   ])('wire §3: %s is explained', async (reason, meaning) => {

@@ -72,7 +72,7 @@ describe('pushes', () => {
     expect(scene.taken()).toEqual(['3003000161', P1 + P2]);
   });
 
-  test('wire §5: after 2 s a hole is given up, and a session that is not persistent goes on', async () => {
+  test('wire §5: without a token: after 2 s a hole is given up, and a session that is not persistent goes on', async () => {
     const scene = await connectedScene(connectWith({ persistent: false }));
     await scene.say(push(3, P3));
     await scene.clock.pass(1_000);
@@ -96,7 +96,7 @@ describe('pushes', () => {
     expect(scene.inner.closedWith).toBeUndefined();
   });
 
-  test('wire §5: a persistent session hands on nothing more, closes and says why: all of it comes again', async () => {
+  test('wire §5: without a token: a persistent session hands on nothing more, closes and says why: all of it comes again', async () => {
     const scene = await connectedScene(connectWith({ persistent: true }));
     await scene.say(push(2, P2));
     await scene.clock.pass(2_000);

@@ -19,6 +19,8 @@ export interface FakeBroker {
   /** What clients did that the wire forbids. */
   readonly violations: string[];
   readonly closed: string[];
+  /** How many sessions have moved to another socket. */
+  readonly moves: number;
   /** How many handshakes were tried. */
   readonly handshakes: number;
   interfere: Interfere;
@@ -35,6 +37,8 @@ interface Connection {
   nextUnit: number;
   parts: string[];
   isAwaitingReply: boolean;
+  /** Good for one move to another connection; none before CONNECT, and after the move. */
+  token: string | undefined;
 }
 
 const encode = (packets: readonly Packet[]): string =>
@@ -69,6 +73,8 @@ function answerTo(packet: Packet): Packet[] {
 export async function startFakeBroker(): Promise<FakeBroker> {
   const connections = new Set<Connection>();
   let handshakes = 0;
+  let tokens = 0;
+  let moves = 0;
   const server = new WebSocketServer({
     host: '127.0.0.1',
     port: 0,
@@ -103,7 +109,10 @@ export async function startFakeBroker(): Promise<FakeBroker> {
   const answer = async (connection: Connection, packets: readonly Packet[]): Promise<void> => {
     broker.frames.push(packets.map(({ cmd }) => cmd));
     const leaves = packets.at(-1)?.cmd === 'disconnect';
-    const usual = `!${packets.length}${leaves ? ';close=disconnected' : ''}:${encode(packets.flatMap(answerTo))}`;
+    if (packets[0]?.cmd === 'connect') connection.token = `token-${tokens++}`;
+    const token = packets[0]?.cmd === 'connect' ? `;token=${connection.token}` : '';
+    const fields = `${leaves ? ';close=disconnected' : ''}${token}`;
+    const usual = `!${packets.length}${fields}:${encode(packets.flatMap(answerTo))}`;
     const said = (await broker.interfere(packets, usual)) ?? usual;
     connection.isAwaitingReply = false;
     connection.socket.send(said);
@@ -116,10 +125,26 @@ export async function startFakeBroker(): Promise<FakeBroker> {
       );
   };
 
+  const move = (connection: Connection, token: string): void => {
+    const former = [...connections].find((each) => each.token === token);
+    if (!former || connection.token !== undefined) broker.violations.push('a move of no session');
+    if (former?.isAwaitingReply) broker.violations.push('a move before the reply to the frame before');
+    if (!former) return;
+    connections.delete(former);
+    former.token = undefined;
+    connection.token = `token-${tokens++}`;
+    connection.nextNumber = former.nextNumber + 100;
+    connection.isAwaitingReply = false;
+    moves += 1;
+    connection.socket.send(`!0;token=${connection.token};next=${connection.nextNumber}:`);
+  };
+
   const hear = (connection: Connection, frame: string): void => {
+    if (!connections.has(connection)) broker.violations.push('a frame on a socket that its session has left');
     if (connection.isAwaitingReply) broker.violations.push('a frame before the reply to the one before');
     if (frame.length > MAX_FRAME) broker.violations.push(`a frame of ${frame.length} characters`);
     connection.isAwaitingReply = true;
+    if (frame.startsWith('^')) return void setImmediate(move, connection, frame.slice(1));
     const part = /^~(\d+)\.(\d+):/.exec(frame);
     if (part) {
       if (Number(part[1]) !== connection.parts.length) broker.violations.push('a part out of turn');
@@ -136,7 +161,14 @@ export async function startFakeBroker(): Promise<FakeBroker> {
   };
 
   server.on('connection', (socket) => {
-    const connection: Connection = { socket, nextNumber: 1, nextUnit: 0, parts: [], isAwaitingReply: false };
+    const connection: Connection = {
+      socket,
+      nextNumber: 1,
+      nextUnit: 0,
+      parts: [],
+      isAwaitingReply: false,
+      token: undefined,
+    };
     connections.add(connection);
     socket.on('message', (data, isBinary) => {
       if (isBinary) broker.violations.push('a binary frame');
@@ -153,6 +185,9 @@ export async function startFakeBroker(): Promise<FakeBroker> {
     frames: [],
     violations: [],
     closed: [],
+    get moves() {
+      return moves;
+    },
     get handshakes() {
       return handshakes;
     },

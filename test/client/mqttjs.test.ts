@@ -239,6 +239,47 @@ test('MQTT.js waits where the broker does not keep up', async () => {
   expect(String((await received)[5])).toBe('waits');
 });
 
+test('wire §8: the session moves to a new socket, and neither MQTT.js nor the application notices', async () => {
+  const clock = createVirtualClock();
+  const client = await connected({}, { clock });
+  const heard = record(client);
+  await client.subscribeAsync('a', { qos: 1 });
+  const received = payloads(client, 3);
+  await client.publishAsync('a', 'before', { qos: 1 });
+  // Only the timer of the move is left: every frame has its reply.
+  await until(() => broker.frames.at(-1)?.[0] === 'puback' && clock.pending === 1);
+  await clock.pass(6_900_000);
+  await Promise.all([
+    until(() => broker.moves === 1),
+    client.publishAsync('a', 'meanwhile', { qos: 1 }),
+    client.publishAsync('a', Buffer.alloc(100_000, 'x'), { qos: 1 }),
+  ]);
+  await clock.pass(5_000);
+  await until(() => broker.closed.length > 0);
+  expect((await received).map((payload) => String(payload).slice(0, 9))).toEqual(['before', 'meanwhile', 'xxxxxxxxx']);
+  expect(broker.closed).toEqual(['1000']);
+  expect(broker.frames.filter(([cmd]) => cmd === 'connect')).toHaveLength(1);
+  expect(heard).toEqual([]);
+});
+
+test('wire §5, §8: where a push is missing, the session moves and goes on', async () => {
+  const clock = createVirtualClock();
+  const client = await connected({}, { clock });
+  const heard = record(client);
+  const message = (id: number) =>
+    ({ cmd: 'publish', topic: 'a', payload: `${id}`, qos: 1, messageId: id, dup: id < 3, retain: false }) as const;
+  const received = payloads(client, 3);
+  broker.push([message(2)], 2);
+  // The timers of the move and of the hole.
+  await until(() => clock.pending === 2);
+  await clock.pass(2_000);
+  await until(() => broker.moves === 1);
+  broker.push([message(1), message(2)]);
+  broker.push([message(3)]);
+  expect((await received).map(String)).toEqual(['1', '2', '3']);
+  expect(heard).toEqual([]);
+});
+
 test('wire §7: end() during the pause before connecting again leaves nothing behind', async () => {
   const clock = createVirtualClock();
   broker.refuseWith = 400;

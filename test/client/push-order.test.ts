@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {
   afterConnackReply,
+  afterMove,
   arrive,
   beforeConnack,
   dueAt,
@@ -105,6 +106,21 @@ describe('before the CONNACK', () => {
 
   test('a CONNACK in a push without a number is not of this wire', () => {
     expect(() => arrive(beforeConnack, { first: undefined, packets: [connack] }, 0)).toThrow('a push with a CONNACK');
+  });
+});
+
+describe('before the session has moved here', () => {
+  test('wire §8: every push waits for the reply, which carries the first number expected', () => {
+    const { order } = play({ order: beforeConnack, handOn: [] }, [0, numbered(42)], [0, plain(1)], [0, numbered(44)]);
+    const step = afterMove(order, 41, 700);
+    expect(step.handOn).toEqual([plain(1)]);
+    expect(dueAt(step.order)).toBe(700 + HOLE_WAIT_MS);
+    expect(play(step, [0, numbered(41)]).handedOn).toEqual([[numbered(41), numbered(42)]]);
+  });
+
+  test('wire §5, §8: one that lies behind that number is handed on at once', () => {
+    const { order } = play({ order: beforeConnack, handOn: [] }, [0, numbered(39)]);
+    expect(afterMove(order, 41, 0).handOn).toEqual([numbered(39)]);
   });
 });
 

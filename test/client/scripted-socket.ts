@@ -44,7 +44,9 @@ export class ScriptedSocket {
 export interface Scene {
   readonly clock: VirtualClock;
   readonly socket: MqttSocket;
-  /** The real WebSocket below; there once it has been opened. */
+  /** Every real WebSocket below that has been made. */
+  readonly inners: readonly ScriptedSocket[];
+  /** The newest of them; there once it has been made. */
   readonly inner: ScriptedSocket;
   /** What the MQTT library has heard and the test has not looked at: packets in hexadecimal, errors, the end. */
   readonly heard: string[];
@@ -52,10 +54,10 @@ export interface Scene {
   readonly counts: { accepted: number; left: boolean[] };
   /** The MQTT library writes packets. */
   write(...packets: string[]): Promise<void>;
-  /** The broker sends a frame. */
-  say(frame: string): Promise<void>;
-  /** Takes what was sent, as hexadecimal digits; parts as they are. */
-  sent(): string[];
+  /** The broker sends a frame, on the newest WebSocket or on this one. */
+  say(frame: string, inner?: ScriptedSocket): Promise<void>;
+  /** Takes what was sent on the newest WebSocket or on this one, as hexadecimal digits; parts and moves as they are. */
+  sent(inner?: ScriptedSocket): string[];
   /** Takes what was heard. */
   taken(): string[];
 }
@@ -70,10 +72,15 @@ export const DISCONNECT = 'e000';
 export const connectWith = ({ keepAlive = 60, persistent = false }): string =>
   `100d00044d51545404${persistent ? '00' : '02'}${keepAlive.toString(16).padStart(4, '0')}000161`;
 
+/** PUBLISH with QoS 1, and its PUBACK. */
+export const publish = (id: number): string => `3205000161${id.toString(16).padStart(4, '0')}`;
+export const again = (id: number): string => `3a05000161${id.toString(16).padStart(4, '0')}`;
+export const puback = (id: number): string => `4002${id.toString(16).padStart(4, '0')}`;
+
 export const base64 = (...packets: string[]): string => Buffer.from(packets.join(''), 'hex').toString('base64');
 export const reply = (taken: number, ...packets: string[]): string => `!${taken}:${base64(...packets)}`;
 
-export function createScene(delay = 0): Scene {
+export function createScene(delay = 0, nextUrl?: () => string): Scene {
   const clock = createVirtualClock();
   const inners: ScriptedSocket[] = [];
   const heard: string[] = [];
@@ -82,6 +89,7 @@ export function createScene(delay = 0): Scene {
   const socket = new MqttSocket('ws://broker.example/mqtt', {
     clock,
     delay,
+    ...(nextUrl && { nextUrl }),
     WebSocket: class extends ScriptedSocket {
       constructor(url: string, protocols: string[]) {
         super(url, protocols);
@@ -108,6 +116,7 @@ export function createScene(delay = 0): Scene {
     heard,
     errors,
     counts,
+    inners,
     get inner() {
       const inner = inners.at(-1);
       if (!inner) throw new Error('no WebSocket has been opened');
@@ -117,12 +126,12 @@ export function createScene(delay = 0): Scene {
       for (const packet of packets) socket.send(bytes(packet));
       await settle();
     },
-    async say(frame) {
-      scene.inner.tell('message', { data: frame });
+    async say(frame, inner = scene.inner) {
+      inner.tell('message', { data: frame });
       await settle();
     },
-    sent: () =>
-      scene.inner.sent.splice(0).map((frame) => (frame.startsWith('~') ? frame : hex(Buffer.from(frame, 'base64')))),
+    sent: (inner = scene.inner) =>
+      inner.sent.splice(0).map((frame) => (/^[~^]/.test(frame) ? frame : hex(Buffer.from(frame, 'base64')))),
     taken: () => heard.splice(0),
   };
   return scene;

@@ -1,5 +1,6 @@
 /** What MQTT.js is given: options, the pause before connecting again, errors on the client. */
 import { EventEmitter } from 'node:events';
+import type { MqttSocket } from '../../client/mqtt-socket.ts';
 import { overServerlessMqtt, type TransportOptions } from '../../client/transport.ts';
 import { base64, CONNACK, CONNECT, DISCONNECT, reply, ScriptedSocket } from './scripted-socket.ts';
 import { bytes } from './vectors.ts';
@@ -167,6 +168,43 @@ describe('options for MQTT.js', () => {
       protocols: string[],
     ) => { readyState: number; send: unknown };
     expect(new Global(URL, ['mqtt'])).toMatchObject({ readyState: 0, onmessage: null, binaryType: 'arraybuffer' });
+  });
+});
+
+describe('the URL that a session moves to', () => {
+  /** The URLs of all real WebSockets, the last of them opened because a session moves. */
+  const urls = async (begin: (transport: ReturnType<typeof overServerlessMqtt>) => MqttSocket): Promise<string[]> => {
+    let count = 0;
+    const { transport, clock, opened } = createTransport({ transformWsUrl: (url) => `${url}?token=${++count}` });
+    const socket = begin(transport);
+    await clock.pass(1_000);
+    const inner = opened.at(-1);
+    inner?.tell('open');
+    socket.send(bytes(CONNECT));
+    await settle();
+    inner?.tell('message', { data: `!1;token=t:${base64(CONNACK)}` });
+    await clock.pass(6_900_000);
+    socket.close();
+    return opened.map(({ url }) => url);
+  };
+
+  test('wire §8: has a fresh token of its own', async () => {
+    const client = new EventEmitter();
+    expect(await urls((transport) => transport.createWebsocket(transport.transformWsUrl(URL, {}, client)))).toEqual([
+      `${URL}?token=1`,
+      `${URL}?token=2`,
+    ]);
+  });
+
+  test('wire §8: is the one that MQTT.js had for this socket, and not for one before', async () => {
+    const client = new EventEmitter();
+    const other = 'ws://other.example/mqtt';
+    expect(
+      await urls((transport) => {
+        transport.createWebsocket(transport.transformWsUrl(other, {}, client)).close();
+        return transport.createWebsocket(URL);
+      }),
+    ).toEqual([`${other}?token=1`, URL, `${URL}?token=2`]);
   });
 });
 

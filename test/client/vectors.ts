@@ -44,6 +44,8 @@ export const replies: readonly {
   frame: string;
   taken: number;
   close?: string;
+  token?: string;
+  next?: number;
   packets: string[];
   decodeOnly?: boolean;
 }[] = wire.replies;

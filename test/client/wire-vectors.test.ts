@@ -63,9 +63,9 @@ describe('dialogues', () => {
 });
 
 describe('replies', () => {
-  test.each(replies)('wire $name: $frame', ({ frame, taken, close, packets }) => {
+  test.each(replies)('wire $name: $frame', ({ frame, taken, close, token, next, packets }) => {
     const parsed = parseBrokerFrame(frame);
-    expect(parsed).toMatchObject({ kind: 'reply', taken, close });
+    expect(parsed).toMatchObject({ kind: 'reply', taken, close, token, next });
     expect(parsed.kind === 'reply' && parsed.packets.map(hex)).toEqual(packets);
   });
 });

@@ -27,6 +27,7 @@ export function createBareEnd({ clock, sendFrame, handOn, over }: ExchangeHost):
   return {
     bufferedAmount: 0,
     isLeaving: false,
+    isMoving: false,
     start: () => {
       started = true;
       for (const packet of early) send(packet);
