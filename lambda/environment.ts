@@ -1,19 +1,37 @@
-/** What a Lambda starts with: the broker's context, made once per Lambda environment and used by all its invocations. */
+/** What a Lambda starts with: made once per Lambda environment, and used by all its invocations. */
 
 import { clientQueue, LAMBDA_TIMEOUT_SECONDS, type LambdaEnvironment } from '../lib/resources.ts';
 import { readBrokerSettings } from '../lib/settings.ts';
-import { createAwsClients, createAwsPorts } from '../src/aws/ports.ts';
+import { createAwsClients, createAwsPorts, createSqsClient } from '../src/aws/ports.ts';
+import { createWorkQueue } from '../src/aws/work-queues.ts';
 import type { Context } from '../src/broker/context.ts';
-import { log } from './log.ts';
+import type { Log, Timers } from '../src/broker/ports.ts';
+import { createLog } from './log.ts';
 
 const POST_TIMEOUT = 2_000;
 
-export function createContext(environment: Readonly<Record<string, string | undefined>>): Context {
-  const read = (name: keyof LambdaEnvironment): string => {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const reading =
+  (environment: Environment) =>
+  (name: keyof LambdaEnvironment): string => {
     const value = environment[name];
     if (value === undefined) throw new Error(`the environment variable ${name} is missing: deploy the stack again`);
     return value;
   };
+
+/** For a Lambda that only arranges what others do: all else would make its cold start longer, and a handshake waits for it. */
+export function createArrangements(environment: Environment): { readonly timers: Timers; readonly log: Log } {
+  const read = reading(environment);
+  return {
+    timers: createWorkQueue(createSqsClient(), read('TIMERS_QUEUE_URL')),
+    log: createLog(read('STACK_NAME')),
+  };
+}
+
+/** The broker's context. */
+export function createContext(environment: Environment): Context {
+  const read = reading(environment);
   const callbackUrl = read('CALLBACK_URL');
   const resources = {
     sessionsTable: read('SESSIONS_TABLE'),
@@ -28,7 +46,7 @@ export function createContext(environment: Readonly<Record<string, string | unde
     clientQueueRetention: clientQueue.messageRetentionPeriod,
   };
   return {
-    ...createAwsPorts(resources, createAwsClients(callbackUrl), log),
+    ...createAwsPorts(resources, createAwsClients(callbackUrl), createLog(read('STACK_NAME'))),
     settings: readBrokerSettings(JSON.parse(read('SETTINGS'))),
     timing: {
       lambdaTimeout: LAMBDA_TIMEOUT_SECONDS * 1_000,

@@ -11,6 +11,7 @@ export const handler = async (event: MessageEvent, lambda: LambdaContext): Promi
     connectionId: event.requestContext.connectionId as ConnectionId,
     body: event.body ?? '',
     deadline: context.clock.now() + lambda.getRemainingTimeInMillis(),
+    sourceIp: event.requestContext.identity?.sourceIp ?? undefined,
   });
   return { statusCode: 200, body };
 };

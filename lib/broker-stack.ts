@@ -1,5 +1,5 @@
 /**
- * The broker as one CloudFormation stack: tables, queues, gateway, and the five Lambdas between them.
+ * The broker as one CloudFormation stack: tables, queues, gateway, the five Lambdas between them, schedules.
  *
  * Rules of this file:
  * - It only puts together; what a part is made of stands in that part's file, what there is of them in `resources.ts`,
@@ -18,6 +18,7 @@ import { clientQueuePrefix } from './client-queues.ts';
 import { Gateway } from './gateway.ts';
 import { type FunctionName, permissions, type Target } from './permissions.ts';
 import { functions, type LambdaEnvironment, workQueues } from './resources.ts';
+import { Schedules } from './schedules.ts';
 import { brokerPart, type DeploymentSettings } from './settings.ts';
 import { Tables } from './tables.ts';
 import { WorkQueues } from './work-queues.ts';
@@ -38,6 +39,7 @@ export class BrokerStack extends Stack {
     const queuePrefix = clientQueuePrefix(settings.stackName);
 
     const environment: LambdaEnvironment = {
+      STACK_NAME: settings.stackName,
       SETTINGS: JSON.stringify(brokerPart(settings)),
       SESSIONS_TABLE: tables.sessions.tableName,
       SUBSCRIPTIONS_TABLE: tables.subscriptions.tableName,
@@ -48,7 +50,7 @@ export class BrokerStack extends Stack {
       CALLBACK_URL: gateway.stage.callbackUrl,
     };
 
-    const connections = (method: 'POST' | 'DELETE') =>
+    const connections = (method: 'POST' | 'DELETE' | 'GET') =>
       this.formatArn({
         service: 'execute-api',
         resource: gateway.api.apiId,
@@ -57,11 +59,14 @@ export class BrokerStack extends Stack {
     const arns: Readonly<Record<Target, string>> = {
       sessionsTable: tables.sessions.tableArn,
       subscriptionsTable: tables.subscriptions.tableArn,
+      expiryIndex: `${tables.sessions.tableArn}/index/expiry`,
       clientQueues: this.formatArn({ service: 'sqs', resource: `${queuePrefix}*` }),
+      allQueues: '*',
       redeliveryQueue: queues.redelivery.queueArn,
       timersQueue: queues.timers.queueArn,
       postToConnection: connections('POST'),
       closeConnection: connections('DELETE'),
+      lookAtConnection: connections('GET'),
     };
 
     for (const [name, description] of entriesOf(functions)) {
@@ -92,6 +97,8 @@ export class BrokerStack extends Stack {
         });
       }
     }
+
+    new Schedules(this, 'Schedules', queues);
 
     new CfnOutput(this, 'Url', { value: gateway.stage.url, description: 'Where clients connect' });
     new CfnOutput(this, 'SessionsTableName', { value: tables.sessions.tableName });

@@ -3,7 +3,8 @@
  *
  * Rules of this file:
  * - An action is here because the code calls it. A new call needs a new entry; an entry without a call is a fault.
- * - No wildcard in an action. Resources are this stack's own; client queues are told by the prefix of their names.
+ * - No wildcard in an action. Resources are this stack's own; client queues are told by the prefix of their names. The one
+ *   exception is `allQueues`.
  * - `test/lib/permissions.test.ts` holds the same table again, literally, and compares it with the template.
  */
 import type { functions } from './resources.ts';
@@ -14,11 +15,15 @@ export type FunctionName = keyof typeof functions;
 export type Target =
   | 'sessionsTable'
   | 'subscriptionsTable'
+  | 'expiryIndex'
   | 'clientQueues'
+  /** Every queue of the account: ListQueues knows no resource. It tells names, and nothing of what is in them. */
+  | 'allQueues'
   | 'redeliveryQueue'
   | 'timersQueue'
   | 'postToConnection'
-  | 'closeConnection';
+  | 'closeConnection'
+  | 'lookAtConnection';
 
 export type Permissions = Readonly<Partial<Record<Target, readonly string[]>>>;
 
@@ -28,7 +33,7 @@ const consume = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttribu
 const manage = ['execute-api:ManageConnections'];
 
 export const permissions: Readonly<Record<FunctionName, Permissions>> = {
-  connect: {},
+  connect: { timersQueue: send },
   message: {
     sessionsTable: [
       'dynamodb:GetItem',
@@ -64,9 +69,14 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
       'dynamodb:UpdateItem',
       'dynamodb:DeleteItem',
     ],
-    subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
-    clientQueues: ['sqs:CreateQueue', 'sqs:DeleteQueue'],
-    timersQueue: consume,
+    subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+    expiryIndex: ['dynamodb:Query'],
+    clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue', 'sqs:DeleteQueue'],
+    allQueues: ['sqs:ListQueues'],
+    redeliveryQueue: send,
+    timersQueue: [...send, ...consume],
+    postToConnection: manage,
     closeConnection: manage,
+    lookAtConnection: manage,
   },
 };

@@ -1,6 +1,6 @@
 /**
- * What the stack consists of, as plain data: tables, queues, functions. The CDK stack builds it on AWS, the local stack
- * on the laptop, so that both run the same thing.
+ * What the stack consists of, as plain data: tables, queues, functions, schedules. The CDK stack builds it on AWS, the
+ * local stack on the laptop, so that both run the same thing.
  *
  * Rules of this file: no imports, no logic. Seconds unless the name says otherwise.
  */
@@ -8,9 +8,15 @@
 /** Longest run of any Lambda here. API Gateway waits 29 s for an answer. */
 export const LAMBDA_TIMEOUT_SECONDS = 25;
 
+/** Keys of tables are strings, those of indexes numbers. An index holds keys and nothing else. */
 export const tables = {
-  sessions: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl' },
-  subscriptions: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl' },
+  sessions: {
+    partitionKey: 'pk',
+    sortKey: 'sk',
+    timeToLive: 'ttl',
+    indexes: { expiry: { partitionKey: 'expiryPart', sortKey: 'expiresAt' } },
+  },
+  subscriptions: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl', indexes: {} },
 } as const;
 
 /** SQS queues with a consumer. Visibility above the Lambda's timeout, so that no message is handled twice at once. */
@@ -33,8 +39,16 @@ export const functions = {
   timer: { entry: 'lambda/timer.ts', queue: 'timers' },
 } as const;
 
+/** What is sent to a queue again and again, at least once each time. */
+export const schedules = {
+  sweep: { everyMinutes: 1, queue: 'timers', message: { job: 'sweep' } },
+  collectQueues: { everyMinutes: 1_440, queue: 'timers', message: { job: 'collect-queues' } },
+} as const;
+
 /** Environment variables every Lambda gets. `SETTINGS` is the JSON of the broker's settings. */
 export interface LambdaEnvironment {
+  /** Tells the metrics of one stack from those of another. */
+  readonly STACK_NAME: string;
   readonly SETTINGS: string;
   readonly SESSIONS_TABLE: string;
   readonly SUBSCRIPTIONS_TABLE: string;

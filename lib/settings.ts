@@ -55,6 +55,13 @@ export const brokerSettings = {
     ),
     'ordered',
   ),
+  lifecycleEvents: v.optional(
+    oneOf(
+      ['on', 'off'],
+      'Messages of the broker about clients that connect, disconnect, subscribe and expire, on $aws/events/… as IoT Core has them.',
+    ),
+    'on',
+  ),
   maxPayloadBytes: v.optional(
     integer(1, 131_072, 'bytes', 'Largest payload of a PUBLISH; a larger one closes the connection.'),
     131_072,

@@ -5,10 +5,12 @@
  * - They outlive the stack: sessions and their subscriptions are the user's data, and `cdk destroy` is quickly typed. Their names are generated, so that a stack deployed again does not stumble over the tables it left behind.
  * - Point-in-time recovery is on: it is billed by stored size ($0.20 per GB and month), and a session is about 1 KB.
  *   Restore both tables to the same second: they refer to each other by session generation.
+ * - An index holds keys only, so that a write which leaves them as they are is not billed a second time. CloudFormation adds an
+ *   index to a table that is there, but only one in a deployment.
  * - Encrypted with the key DynamoDB owns, as every table is that names no other. A KMS key would add a KMS call, its price and its throttle, to the packet path.
  */
 import { RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
+import { AttributeType, BillingMode, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { tables } from './resources.ts';
 
@@ -23,7 +25,7 @@ export class Tables extends Construct {
   }
 
   #table(id: string, keys: (typeof tables)[keyof typeof tables]): Table {
-    return new Table(this, id, {
+    const table = new Table(this, id, {
       partitionKey: { name: keys.partitionKey, type: AttributeType.STRING },
       sortKey: { name: keys.sortKey, type: AttributeType.STRING },
       timeToLiveAttribute: keys.timeToLive,
@@ -31,5 +33,14 @@ export class Tables extends Construct {
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       removalPolicy: RemovalPolicy.RETAIN,
     });
+    for (const [indexName, { partitionKey, sortKey }] of Object.entries(keys.indexes)) {
+      table.addGlobalSecondaryIndex({
+        indexName,
+        partitionKey: { name: partitionKey, type: AttributeType.NUMBER },
+        sortKey: { name: sortKey, type: AttributeType.NUMBER },
+        projectionType: ProjectionType.KEYS_ONLY,
+      });
+    }
+    return table;
   }
 }

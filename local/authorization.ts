@@ -19,16 +19,25 @@ const tableTargets: Readonly<Record<string, Target>> = {
   sessions: 'sessionsTable',
   subscriptions: 'subscriptionsTable',
 };
+const indexTargets: Readonly<Record<string, Target>> = { 'sessions/expiry': 'expiryIndex' };
 const queueTargets: Readonly<Record<string, Target>> = { redelivery: 'redeliveryQueue', timers: 'timersQueue' };
-const connectionTargets: Readonly<Record<string, Target>> = { POST: 'postToConnection', DELETE: 'closeConnection' };
+const connectionTargets: Readonly<Record<string, Target>> = {
+  POST: 'postToConnection',
+  DELETE: 'closeConnection',
+  GET: 'lookAtConnection',
+};
 
-export const needOfDynamoDb = (operation: string, body: string): Need => ({
-  action: `dynamodb:${operation}`,
-  target: tableTargets[field(body, 'TableName')],
-});
+export const needOfDynamoDb = (operation: string, body: string): Need => {
+  const [table, index] = [field(body, 'TableName'), field(body, 'IndexName')];
+  return {
+    action: `dynamodb:${operation}`,
+    target: index === '' ? tableTargets[table] : indexTargets[`${table}/${index}`],
+  };
+};
 
 /** IAM knows the batch calls of SQS by the names of the single ones. */
 export const needOfSqs = (operation: string, body: string): Need => {
+  if (operation === 'ListQueues') return { action: 'sqs:ListQueues', target: 'allQueues' };
   const name = field(body, 'QueueName') || (field(body, 'QueueUrl').split('/').at(-1) ?? '');
   const ofClient = name.startsWith(clientQueuePrefix(deploymentSettings.stackName.default));
   return {

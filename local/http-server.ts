@@ -140,9 +140,9 @@ const findCall = (
   return undefined;
 };
 
-/** Name of the Lambda environment that calls, from the user agent of its SDK. */
+/** Name of the Lambda environment that calls, from the user agent of its SDK. Libraries in it may have put theirs behind it. */
 const callerOf = (request: IncomingMessage): string | undefined =>
-  / app\/(\S+)/.exec(request.headers['user-agent'] ?? '')?.[1];
+  / app\/(\w+\.\d+)/.exec(request.headers['user-agent'] ?? '')?.[1];
 
 const switchFaults = (faults: Faults, request: IncomingMessage, body: Buffer): Answer => {
   try {

@@ -14,6 +14,7 @@ export const stackEnvironment = (
 ): LambdaEnvironment & Readonly<Record<string, string>> => {
   const urlBase = queueUrlBase(endpoint);
   return {
+    STACK_NAME: deploymentSettings.stackName.default,
     SETTINGS: JSON.stringify(settings),
     SESSIONS_TABLE: 'sessions',
     SUBSCRIPTIONS_TABLE: 'subscriptions',

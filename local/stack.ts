@@ -2,7 +2,7 @@
  * AWS on a laptop: the stack of `lib/resources.ts` on one port of 127.0.0.1, with the very Lambdas that ship.
  *
  * Rules of this file:
- * - Nothing of the broker is known here: tables, queues, functions and their environment come from `lib/`.
+ * - Nothing of the broker is known here: tables, queues, functions, schedules and their environment come from `lib/`.
  * - `stop` leaves nothing behind: no socket, no thread, no timer, no temporary file, no lock.
  * - With a data directory, tables and queues survive `stop` and `kill -9`. Sockets do not: the next run says
  *   `$disconnect` for those that were open.
@@ -10,11 +10,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { functions, LAMBDA_TIMEOUT_SECONDS, type LambdaEnvironment, tables, workQueues } from '../lib/resources.ts';
+import {
+  functions,
+  LAMBDA_TIMEOUT_SECONDS,
+  type LambdaEnvironment,
+  schedules,
+  tables,
+  workQueues,
+} from '../lib/resources.ts';
 import { readBrokerSettings } from '../lib/settings.ts';
 import { isAllowed } from './authorization.ts';
 import { createCallGate } from './call-gate.ts';
-import { skippableClock } from './clock.ts';
+import { pause, skippableClock, systemClock } from './clock.ts';
 import { openDataDirectory } from './data-directory.ts';
 import { type DynamoDb, openDynamoDb } from './dynamodb/dynamodb.ts';
 import { type EventSource, startEventSource } from './event-sources/event-source.ts';
@@ -29,6 +36,7 @@ import { type InvocationRecord, startRunner } from './lambda/runner.ts';
 import { queueUrlBase, sdkEnvironment, stackEnvironment } from './lambda-environment.ts';
 import { type LogSink, silentLog } from './log.ts';
 import { findProjectRoot } from './project-root.ts';
+import { startSchedules } from './schedules.ts';
 import { queueArn } from './sqs/queues.ts';
 import { openSqs } from './sqs/sqs.ts';
 
@@ -209,6 +217,10 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
         }),
       );
     }
+    const sendScheduled = (queue: string, body: string): void => {
+      sqs.queues.find(queue).queue.send({ body, attributes: {}, delaySeconds: 0 }, clock.now());
+    };
+    undo.push(startSchedules(Object.values(schedules), sendScheduled, clock).stop);
     if (options.reportLostConnections !== false) void gateway.reportLost();
 
     return {
@@ -226,6 +238,8 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
       skip: async (milliseconds) => {
         while (!runner.isQuiet()) await runner.quiet();
         clock.skip(milliseconds);
+        // What fell into the gap has begun when this rings.
+        await pause(systemClock, 0);
       },
       sweepExpired: dynamodb.sweep,
       stop,

@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/broker/': ['src/mqtt/', 'src/session/'],
   'src/memory/': ['src/session/', 'src/broker/'],
   'src/aws/': ['src/session/', 'src/broker/', '@aws-sdk/', 'node:crypto'],
-  'lambda/': ['src/', 'lib/settings.ts', 'lib/resources.ts'],
+  'lambda/': ['src/', 'lib/settings.ts', 'lib/resources.ts', '@aws-lambda-powertools/metrics'],
   'lib/': ['aws-cdk-lib', 'constructs', 'valibot', 'node:'],
   'client/': [],
   'local/': ['lib/', 'client/', 'valibot', 'ws', 'mqtt', 'dynalite', 'esbuild', 'node:'],

@@ -57,7 +57,7 @@ export type EngineResult = { readonly ok: object } | { readonly refused: EngineE
 
 export interface Engine {
   run(operation: string, request: object): Promise<EngineResult>;
-  /** Forgets a table that was never finished. */
+  /** Forgets how a table was made. Its items stay, for one that is made anew under the name. */
   abandonTable(name: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -5,6 +5,8 @@
  * - A queue is named by a hash of client id and generation: a name is never used twice, and nobody can guess a neighbour's.
  * - Messages are sent one by one: a batch may fail in part, and what follows would overtake what failed.
  * - Bodies are base64 throughout, because SQS refuses characters that MQTT allows.
+ * - Who owns a queue is noted in the sessions table, because the name does not tell: before the queue is there, and until
+ *   it is gone.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -12,17 +14,24 @@ import {
   CreateQueueCommand,
   DeleteMessageBatchCommand,
   DeleteQueueCommand,
+  ListQueuesCommand,
   QueueDoesNotExist,
   ReceiveMessageCommand,
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
+import { inParallel, WIDTH } from '../broker/in-parallel.ts';
 import type { ClientQueues, ReceivedMessage, StoredMessage } from '../broker/ports.ts';
+import { QUEUE_OWNER_TIME_TO_LIVE } from '../broker/time-to-live.ts';
 import type { MessageId } from '../session/ids.ts';
 import type { SessionAddress } from '../session/session.ts';
+import { queueOwnerKey } from './keys.ts';
+import type { Table } from './table.ts';
 
 export interface ClientQueuesOptions {
   readonly client: SQSClient;
+  /** Where the owners are noted. */
+  readonly table: Table;
   /** Start of every queue's name. */
   readonly prefix: string;
   /** What stands before a name in its URL. */
@@ -35,6 +44,8 @@ export interface ClientQueuesOptions {
 
 /** One group: the whole queue is in order. */
 const GROUP = 'session';
+/** The most that SQS lists at once. */
+const LISTED_AT_ONCE = 1_000;
 
 export function queueName(prefix: string, { clientId, generation }: SessionAddress): string {
   const hash = createHash('sha256').update(`${generation} ${clientId}`).digest('base64url');
@@ -42,14 +53,22 @@ export function queueName(prefix: string, { clientId, generation }: SessionAddre
 }
 
 export function createClientQueues(options: ClientQueuesOptions): ClientQueues {
-  const { client, prefix, urlBase } = options;
-  const urlOf = (session: SessionAddress) => `${urlBase}${queueName(prefix, session)}`;
+  const { client, table, prefix, urlBase } = options;
+  const nameOf = (session: SessionAddress) => queueName(prefix, session);
+  const urlOf = (session: SessionAddress) => `${urlBase}${nameOf(session)}`;
+
+  const discard = async (name: string): Promise<void> => {
+    await ifThere(client.send(new DeleteQueueCommand({ QueueUrl: `${urlBase}${name}` })));
+    await table.remove(queueOwnerKey(name), []);
+  };
 
   return {
     create: async (session) => {
+      const { clientId, generation } = session;
+      await table.put(queueOwnerKey(nameOf(session)), { clientId, generation }, QUEUE_OWNER_TIME_TO_LIVE);
       await client.send(
         new CreateQueueCommand({
-          QueueName: queueName(prefix, session),
+          QueueName: nameOf(session),
           Attributes: {
             FifoQueue: 'true',
             VisibilityTimeout: String(options.visibilityTimeout),
@@ -103,9 +122,20 @@ export function createClientQueues(options: ClientQueuesOptions): ClientQueues {
       await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: urlOf(session), Entries })).catch(() => {});
     },
 
-    destroy: async (session) => {
-      await ifThere(client.send(new DeleteQueueCommand({ QueueUrl: urlOf(session) })));
+    destroy: (session) => discard(nameOf(session)),
+
+    list: async (after) => {
+      const { QueueUrls = [], NextToken } = await client.send(
+        new ListQueuesCommand({ QueueNamePrefix: prefix, MaxResults: LISTED_AT_ONCE, NextToken: after }),
+      );
+      const found = await inParallel(QueueUrls, WIDTH, async (url) => {
+        const name = url.slice(url.lastIndexOf('/') + 1);
+        return { name, owner: await table.get<SessionAddress>(queueOwnerKey(name)) };
+      });
+      return { found, next: NextToken };
     },
+
+    discard,
   };
 }
 

@@ -19,8 +19,8 @@ export function conditionExpression<R>(conditions: readonly Condition<R>[]): Exp
 
 /** Attributes of an item that are the table's own, set by every write. */
 export interface Bookkeeping {
-  /** Epoch seconds after which DynamoDB may collect the item. */
-  readonly ttl: number;
+  /** Epoch seconds after which DynamoDB may collect the item; absent: never. */
+  readonly ttl?: number;
   /** Names the write, so that one the SDK sends twice is carried out once. */
   readonly lastWrite: string;
 }

@@ -8,6 +8,7 @@
 import {
   type ApiGatewayManagementApiClient,
   DeleteConnectionCommand,
+  GetConnectionCommand,
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import type { Clock, Gateway } from '../broker/ports.ts';
@@ -51,6 +52,15 @@ export function createGateway({ client, clock, postTimeout }: GatewayOptions): G
         if (outcomeOf(error) !== 'gone') throw error;
       }
     },
+    has: async (connectionId) => {
+      try {
+        await client.send(new GetConnectionCommand({ ConnectionId: connectionId }));
+        return true;
+      } catch (error) {
+        // In doubt it is there: who takes it for gone gives a session up, who does not asks again later.
+        return outcomeOf(error) !== 'gone';
+      }
+    },
   };
 }
 
@@ -60,6 +70,6 @@ const outcomeOf = (error: unknown): 'gone' | 'throttled' | 'unclear' => {
   // An error without the header that names it arrives as "Unknown": the status code tells as well.
   if (name === 'GoneException' || $metadata?.httpStatusCode === 410) return 'gone';
   if (name === 'LimitExceededException' || $metadata?.httpStatusCode === 429) return 'throttled';
-  if (name === 'ForbiddenException' || name === 'PayloadTooLargeException') throw error;
+  if ($metadata?.httpStatusCode === 403 || name === 'PayloadTooLargeException') throw error;
   return 'unclear';
 };

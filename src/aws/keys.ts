@@ -6,12 +6,16 @@
  * |---|---|---|---|
  * | CONNECT, deliver, every step of a session | sessions | `s#clientId`, `session` | GetItem, UpdateItem |
  * | cleaning up | sessions | `s#clientId`, `session` | DeleteItem |
+ * | sweep: whose sessions have expired | sessions | index `expiry`: `expiryPart`, `expiresAt` | Query, of the index |
+ * | CONNECT, DISCONNECT, publishing a will | sessions | `s#clientId`, `will#willId` | PutItem, GetItem, UpdateItem, DeleteItem |
  * | deliver, redeliver, PUBACK | sessions | `s#clientId`, `inflight#generation#packetId` | PutItem, UpdateItem, DeleteItem |
  * | redeliver: all in flight | sessions | `s#clientId`, begins with `inflight#generation#` | Query |
  * | SUBSCRIBE, UNSUBSCRIBE, cleaning up | sessions | `s#clientId`, `filter#generation#topicFilter` | PutItem, Query, DeleteItem |
- * | every frame | sessions | `c#connectionId`, `connection` | GetItem |
- * | CONNECT, `$disconnect` | sessions | `c#connectionId`, `connection` | PutItem, UpdateItem |
+ * | every frame, check | sessions | `c#connectionId`, `connection` | GetItem |
+ * | CONNECT, `$disconnect`, keep-alive, check | sessions | `c#connectionId`, `connection` | UpdateItem |
  * | a packet above one frame | sessions | `c#connectionId`, `connection` and `part#index` | PutItem, Query, DeleteItem |
+ * | creating a client's queue, deleting it | sessions | `q#queueName`, `owner` | PutItem, DeleteItem |
+ * | collecting queues: whose is this one | sessions | `q#queueName`, `owner` | GetItem |
  * | PUBLISH: who subscribes to this filter | subscriptions | `f#topicFilter` | Query |
  * | SUBSCRIBE, UNSUBSCRIBE, cleaning up | subscriptions | `f#topicFilter`, clientId | UpdateItem, DeleteItem |
  * | PUBLISH: the shapes in use | subscriptions | `shapes#replica`, `shapes` | GetItem |
@@ -19,8 +23,11 @@
  *
  * Client ids and filters stand whole in a partition key (2,048 bytes) and a sort key (1,024 bytes): `maxClientIdBytes` and
  * `maxTopicBytes` keep them short enough.
+ *
+ * Only sessions have both keys of the index `expiry`, so nothing else is in it. It holds keys alone: a write that leaves
+ * `expiresAt` as it was writes nothing to it.
  */
-import type { ClientId, ConnectionId } from '../session/ids.ts';
+import type { ClientId, ConnectionId, WillId } from '../session/ids.ts';
 import type { SessionAddress } from '../session/session.ts';
 
 export interface Key {
@@ -29,6 +36,11 @@ export interface Key {
 }
 
 export const sessionKey = (clientId: ClientId): Key => ({ pk: `s#${clientId}`, sk: 'session' });
+
+/** The client whose session it is. */
+export const clientOf = ({ pk }: Key): ClientId => pk.slice('s#'.length) as ClientId;
+
+export const willKey = (clientId: ClientId, id: WillId): Key => ({ pk: `s#${clientId}`, sk: `will#${id}` });
 
 export const inFlightPrefix = ({ clientId, generation }: SessionAddress): Key => ({
   pk: `s#${clientId}`,
@@ -56,6 +68,8 @@ export const pieceKey = (connectionId: ConnectionId, index: number): Key => ({
   pk: `c#${connectionId}`,
   sk: `part#${index}`,
 });
+
+export const queueOwnerKey = (queueName: string): Key => ({ pk: `q#${queueName}`, sk: 'owner' });
 
 export const subscriptionKey = (topicFilter: string, clientId: ClientId): Key => ({
   pk: `f#${topicFilter}`,

@@ -6,9 +6,18 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock, Ids, Log, Ports } from '../broker/ports.ts';
 import type { ClientId, Generation, MessageId } from '../session/ids.ts';
 import { createClientQueues } from './client-queues.ts';
+import { createExpiryIndex } from './expiry-index.ts';
 import { createGateway } from './gateway.ts';
+import { randomSecrets } from './secrets.ts';
 import { createShapeRegistry } from './shape-registry.ts';
-import { createConnections, createFilters, createInFlight, createSessions, createSubscriptions } from './stores.ts';
+import {
+  createConnections,
+  createFilters,
+  createInFlight,
+  createSessions,
+  createSubscriptions,
+  createWills,
+} from './stores.ts';
 import { createTable } from './table.ts';
 import { createWorkQueue } from './work-queues.ts';
 
@@ -37,10 +46,12 @@ export interface AwsClients {
 /** An AWS call that hangs is given up well before its Lambda is. Milliseconds. */
 const requestHandler = { connectionTimeout: 1_000, requestTimeout: 4_000, throwOnRequestTimeout: true };
 
+export const createSqsClient = (): SQSClient => new SQSClient({ maxAttempts: 3, requestHandler });
+
 export function createAwsClients(callbackUrl: string): AwsClients {
   return {
     dynamodb: new DynamoDBClient({ maxAttempts: 3, requestHandler }),
-    sqs: new SQSClient({ maxAttempts: 3, requestHandler }),
+    sqs: createSqsClient(),
     gateway: new ApiGatewayManagementApiClient({ endpoint: callbackUrl, maxAttempts: 1, requestHandler }),
   };
 }
@@ -51,7 +62,8 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
   const sessions = createTable({ client: dynamodb, name: resources.sessionsTable, clock });
   const subscriptions = createTable({ client: dynamodb, name: resources.subscriptionsTable, clock });
   return {
-    sessions: createSessions(sessions),
+    sessions: createSessions(sessions, createExpiryIndex(dynamodb, resources.sessionsTable)),
+    wills: createWills(sessions),
     inFlight: createInFlight(sessions),
     filters: createFilters(sessions),
     connections: createConnections(sessions),
@@ -59,6 +71,7 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
     gateway: createGateway({ client: gateway, clock, postTimeout: resources.postTimeout }),
     queues: createClientQueues({
       client: sqs,
+      table: sessions,
       prefix: resources.clientQueuePrefix,
       urlBase: resources.queueUrlBase,
       visibilityTimeout: resources.clientQueueVisibility,
@@ -68,6 +81,7 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
     timers: createWorkQueue(sqs, resources.timersQueueUrl),
     clock,
     ids: randomIds,
+    secrets: randomSecrets,
     log,
   };
 }

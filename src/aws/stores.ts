@@ -1,6 +1,5 @@
 /** The ports of what DynamoDB keeps. */
 import type {
-  Connection,
   Connections,
   Filters,
   InFlightMessages,
@@ -10,6 +9,8 @@ import type {
   Subscriber,
   Subscription,
   Subscriptions,
+  Will,
+  Wills,
 } from '../broker/ports.ts';
 import {
   CONNECTION_TIME_TO_LIVE,
@@ -17,8 +18,10 @@ import {
   SESSION_TIME_TO_LIVE,
   UNSUBSCRIBED_TIME_TO_LIVE,
 } from '../broker/time-to-live.ts';
+import type { Connection } from '../session/connection.ts';
 import type { ClientId } from '../session/ids.ts';
 import type { InFlight, Session } from '../session/session.ts';
+import type { ExpiryIndex } from './expiry-index.ts';
 import {
   connectionKey,
   filterKey,
@@ -28,17 +31,28 @@ import {
   pieceKey,
   sessionKey,
   subscriptionKey,
+  willKey,
 } from './keys.ts';
 import type { ShapeRegistry } from './shape-registry.ts';
 import type { Table } from './table.ts';
 
-export function createSessions(table: Table): Sessions {
+export function createSessions(table: Table, expiry: ExpiryIndex): Sessions {
   return {
     read: (clientId) => table.get<Session>(sessionKey(clientId)),
     change: (clientId, change) => table.change(sessionKey(clientId), change, SESSION_TIME_TO_LIVE),
     remove: async (clientId, conditions) => {
       await table.remove(sessionKey(clientId), conditions);
     },
+    expired: expiry.upTo,
+  };
+}
+
+export function createWills(table: Table): Wills {
+  return {
+    put: (clientId, id, will) => table.put(willKey(clientId, id), will, SESSION_TIME_TO_LIVE),
+    read: (clientId, id) => table.get<Will>(willKey(clientId, id)),
+    change: (clientId, id, change) => table.change(willKey(clientId, id), change, SESSION_TIME_TO_LIVE),
+    remove: (clientId, id) => table.remove(willKey(clientId, id), []),
   };
 }
 
@@ -72,10 +86,9 @@ export function createFilters(table: Table): Filters {
 export function createConnections(table: Table): Connections {
   return {
     read: (connectionId) => table.get<Connection>(connectionKey(connectionId)),
-    open: (connectionId, connection) =>
-      table.putNew(connectionKey(connectionId), { ...connection, state: 'connected' }, CONNECTION_TIME_TO_LIVE),
-    close: (connectionId) =>
-      table.swap<Connection>(connectionKey(connectionId), { state: 'closed' }, CONNECTION_TIME_TO_LIVE),
+    change: (connectionId, change) => table.change(connectionKey(connectionId), change, CONNECTION_TIME_TO_LIVE),
+    close: (connectionId, now) =>
+      table.swap<Connection>(connectionKey(connectionId), { state: 'closed', since: now }, CONNECTION_TIME_TO_LIVE),
     putPiece: (connectionId, piece) => table.put(pieceKey(connectionId, piece.index), piece, PIECE_TIME_TO_LIVE),
     readWithPieces: async (connectionId) => {
       const found = await table.query<Connection | Piece>({ ...connectionKey(connectionId), sk: '' });

@@ -50,7 +50,7 @@ export interface TableOptions {
 
 export function createTable({ client, name, clock }: TableOptions): Table {
   const bookkeeping = (timeToLive: number): Bookkeeping => ({
-    ttl: Math.ceil((clock.now() + timeToLive) / 1_000),
+    ...(Number.isFinite(timeToLive) && { ttl: Math.ceil((clock.now() + timeToLive) / 1_000) }),
     lastWrite: randomUUID(),
   });
   const getItem = async (key: Key) => {

@@ -7,128 +7,157 @@
  *   is sent, and not before.
  */
 import { encode } from '../mqtt/codec.ts';
-import { encodePushedClose } from '../mqtt/frame.ts';
 import type { Connack, Connect } from '../mqtt/packets.ts';
+import { encodeResumeToken } from '../mqtt/resume-token.ts';
 import { topicNameProblem, utf8Length } from '../mqtt/topic.ts';
 import { ProtocolViolation } from '../mqtt/violation.ts';
-import type { ClientId, ConnectionId } from '../session/ids.ts';
-import { isExpired, type Session } from '../session/session.ts';
+import { announce, open } from '../session/connection.ts';
+import { type ClientId, type ConnectionId, NO_WILL } from '../session/ids.ts';
+import { epochOf, isConnected, isExpired, type Session } from '../session/session.ts';
 import { begin, resume } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
-import { CLOSE_DELAY, cleanUpLater, closeSocket, loseConnection } from './lose-connection.ts';
+import { announceConnected, announceDisconnected, isReserved } from './lifecycle.ts';
+import { CLOSE_DELAY, cleanUpLater, loseConnection, pushClose, tellExpired } from './lose-connection.ts';
 import { post } from './post.ts';
-import { SESSION_REFRESH } from './time-to-live.ts';
+import { refreshIfDue } from './refresh.ts';
+import { forgetWill, keepWill, publishWillLater } from './will.ts';
 
 /** What goes into the reply. `lost`: the connection was gone before CONNECT was through. */
 export type Connected =
-  | { readonly kind: 'accepted'; readonly packets: readonly Uint8Array[] }
+  | { readonly kind: 'accepted'; readonly packets: readonly Uint8Array[]; readonly token: string }
   | { readonly kind: 'refused'; readonly packets: readonly Uint8Array[]; readonly detail: string }
   | { readonly kind: 'lost' };
+
+/** Where a CONNECT comes from. */
+export interface Origin {
+  readonly connectionId: ConnectionId;
+  readonly sourceIp: string | undefined;
+}
 
 /** Two clients with one id race for the session; a CONNECT that lost this often tells its client to come back later. */
 const MOST_ATTEMPTS = 10;
 
-export async function connect(context: Context, connectionId: ConnectionId, packet: Connect): Promise<Connected> {
-  const problem = willProblem(context, packet);
-  if (problem) throw new ProtocolViolation('topic-invalid', problem);
+export async function connect(context: Context, origin: Origin, packet: Connect): Promise<Connected> {
+  checkWill(context, packet);
   if (packet.clientId === '' && !packet.cleanSession) {
     return refused(2, 'an empty client id needs cleanSession 1 [MQTT-3.1.3-8]');
   }
   if (utf8Length(packet.clientId) > context.settings.maxClientIdBytes) {
     return refused(2, `the client id is longer than maxClientIdBytes, ${context.settings.maxClientIdBytes}`);
   }
+  const { connectionId } = origin;
   const clientId = packet.clientId === '' ? context.ids.client() : (packet.clientId as ClientId);
-  if (packet.will) context.log('will-ignored', { clientId, reason: 'Last Will is not supported yet' });
+  const announced = await context.connections.change(connectionId, announce(clientId, context.clock.now()));
+  if (!announced.done) return { kind: 'lost' };
+  const will = packet.will ? await keepWill(context, clientId, connectionId, packet.will) : NO_WILL;
+  const secret = context.secrets.create();
+  const next = {
+    connectionId,
+    will,
+    resumption: context.secrets.hash(secret),
+    windowLeft: context.settings.maxInFlight,
+  };
 
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const former = await context.sessions.read(clientId);
     const now = context.clock.now();
     const resumes = former !== undefined && !packet.cleanSession && mayResume(former, now);
-    const created = {
-      generation: context.ids.generation(),
-      connectionId,
-      persistent: !packet.cleanSession,
-      windowLeft: context.settings.maxInFlight,
-    };
-    // Jobs before the write: should this Lambda die behind it, the older connection is closed all the same [MQTT-3.1.4-2],
-    // and the older session cleaned up, or its subscriptions kept.
-    if (former?.connectionId) {
-      await context.timers.send({ job: 'close', connectionId: former.connectionId }, CLOSE_DELAY);
+    // Jobs before the write: should this Lambda die behind it, the older connection is closed all the same [MQTT-3.1.4-2], its
+    // will published, and the older session cleaned up, or its subscriptions kept.
+    if (former && isConnected(former)) {
+      await together([
+        context.timers.send({ job: 'close', connectionId: former.connectionId }, CLOSE_DELAY),
+        publishWillLater(context, epochOf(clientId, former), 'DUPLICATE_CLIENTID'),
+      ]);
     }
     if (former && !resumes) await cleanUpLater(context, clientId);
     const written = await context.sessions.change(
       clientId,
       resumes
-        ? resume(former, connectionId, context.settings.maxInFlight, await refresh(context, clientId, former, now), now)
-        : begin(created, former, now),
+        ? resume(former, { ...next, refreshedAt: await refreshIfDue(context, clientId, former, now) }, now)
+        : begin({ ...next, generation: context.ids.generation(), persistent: !packet.cleanSession }, former, now),
     );
     if (!written.done) continue;
-    return admit(context, clientId, connectionId, written.record, former, resumes);
+    const admitted = { clientId, session: written.record, former, resumed: resumes };
+    const packets = await admit(context, origin, packet, admitted);
+    return packets ? { kind: 'accepted', packets, token: encodeResumeToken(clientId, secret) } : { kind: 'lost' };
   }
+  await forgetWill(context, { clientId, will });
   return refused(3, 'other connections with this client id came first, again and again');
 }
+
+/** @throws ProtocolViolation for a will that cannot be published */
+const checkWill = (context: Context, { will }: Connect): void => {
+  if (!will) return;
+  if (will.qos === 2) throw new ProtocolViolation('unsupported', 'a will with QoS 2');
+  if (will.payload.byteLength > context.settings.maxPayloadBytes) {
+    throw new ProtocolViolation('packet-too-large', `a will of ${will.payload.byteLength} bytes`);
+  }
+  if (isReserved(will.topic)) throw new ProtocolViolation('topic-invalid', 'only the broker publishes to $aws/');
+  const problem = topicNameProblem(will.topic, context.settings);
+  if (problem) throw new ProtocolViolation('topic-invalid', problem);
+};
 
 const mayResume = (session: Session, now: number): boolean =>
   session.persistent && session.status !== 'ended' && !isExpired(session, now);
 
+/** A CONNECT whose session is written. */
+interface Admitted {
+  readonly clientId: ClientId;
+  readonly session: Session;
+  readonly former: Session | undefined;
+  readonly resumed: boolean;
+}
+
+/** The packets of the reply; undefined where the connection is lost by now. */
 const admit = async (
   context: Context,
-  clientId: ClientId,
-  connectionId: ConnectionId,
-  session: Session,
-  former: Session | undefined,
-  resumed: boolean,
-): Promise<Connected> => {
-  const { generation, epoch, persistent } = session;
-  const here = { clientId, generation, epoch, persistent };
+  { connectionId, sourceIp }: Origin,
+  { keepAlive }: Connect,
+  { clientId, session, former, resumed }: Admitted,
+): Promise<readonly Uint8Array[] | undefined> => {
+  const here = epochOf(clientId, session);
   const [opened] = await together([
-    context.connections.open(connectionId, here),
+    context.connections.change(connectionId, open(here, keepAlive, context.clock.now())),
     former && takeOver(context, clientId, former),
     resumed && session.predecessors !== '' && cleanUpLater(context, clientId),
   ]);
-  if (!opened) {
-    await loseConnection(context, here);
-    return { kind: 'lost' };
+  if (!resumed && former) await tellEnded(context, clientId, former);
+  if (!opened.done) {
+    await loseConnection(context, here, 'CONNECTION_LOST');
+    return undefined;
   }
-  if (!resumed && former && former.status !== 'ended') {
-    context.log('session-ended', { clientId, cause: isExpired(former, context.clock.now()) ? 'expired' : 'replaced' });
-  }
-  context.log('connected', { clientId, connectionId, sessionPresent: resumed, persistent });
+  context.log('connected', { clientId, connectionId, sessionPresent: resumed, persistent: session.persistent });
   const connack = encode({ type: 'connack', sessionPresent: resumed, returnCode: 0 });
-  if (!resumed) return { kind: 'accepted', packets: [connack] };
-
-  if ((await post(context, connectionId, [connack], session.pushed + 1)) !== 'accepted') {
-    await loseConnection(context, here);
-    return { kind: 'lost' };
+  if (resumed) {
+    if ((await post(context, connectionId, [connack], session.pushed + 1)) !== 'accepted') {
+      await loseConnection(context, here, 'CONNECTION_LOST');
+      return undefined;
+    }
+    const { generation, epoch } = session;
+    await context.redelivery.send({ clientId, generation, epoch, number: session.tick }, 0);
   }
-  await context.redelivery.send({ clientId, generation, epoch, number: session.tick }, 0);
-  return { kind: 'accepted', packets: [] };
+  await announceConnected(context, clientId, session, sourceIp);
+  return resumed ? [] : [connack];
 };
 
 /** The older connection of the same client is closed [MQTT-3.1.4-2]. No safety rests on it: its epoch is over. */
 const takeOver = async (context: Context, clientId: ClientId, former: Session): Promise<void> => {
-  if (former.status !== 'online' && former.status !== 'connecting') return;
+  if (!isConnected(former)) return;
   context.log('taken-over', { clientId, connectionId: former.connectionId });
   await together([
-    context.connections.close(former.connectionId),
-    context.gateway
-      .post(former.connectionId, encodePushedClose('session-taken-over'))
-      .then(() => closeSocket(context, former.connectionId)),
+    context.connections.close(former.connectionId, context.clock.now()),
+    pushClose(context, former.connectionId, 'session-taken-over'),
+    announceDisconnected(context, clientId, former, 'DUPLICATE_CLIENTID'),
   ]);
 };
 
-/** Has the time to live of the session's subscriptions set anew, if it is time. Returns when that was done last. */
-const refresh = async (context: Context, clientId: ClientId, session: Session, now: number): Promise<number> => {
-  if (now - session.refreshedAt < SESSION_REFRESH) return session.refreshedAt;
-  await context.timers.send({ job: 'refresh', clientId, generation: session.generation }, 0);
-  return now;
-};
-
-const willProblem = (context: Context, { will }: Connect): string | undefined => {
-  if (!will) return undefined;
-  if (will.payload.byteLength > context.settings.maxPayloadBytes) return 'the payload of the will is too large';
-  return topicNameProblem(will.topic, context.settings);
+/** The session before this one has ended by the same write. */
+const tellEnded = async (context: Context, clientId: ClientId, former: Session): Promise<void> => {
+  if (former.status === 'ended') return;
+  if (isExpired(former, context.clock.now())) await tellExpired(context, { clientId, generation: former.generation });
+  else context.log('session-ended', { clientId, cause: 'replaced' });
 };
 
 /** A CONNACK that refuses, after which the connection is closed [MQTT-3.2.2-5]. Session Present is 0 [MQTT-3.2.2-4]. */

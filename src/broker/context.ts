@@ -14,6 +14,7 @@ export interface Settings extends StorageBounds, TopicLimits {
   readonly maxSubscriptions: number;
   readonly maxClientIdBytes: number;
   readonly maxFilterShapes: number;
+  readonly lifecycleEvents: 'on' | 'off';
 }
 
 export interface Context extends Ports {
@@ -25,3 +26,6 @@ export interface Context extends Ports {
 
 /** The largest packet a client may send: a PUBLISH with the longest topic and payload, or a CONNECT of that size. */
 export const maxPacketBytes = (settings: Settings): number => settings.maxPayloadBytes + settings.maxTopicBytes + 4_096;
+
+/** How long after a change somebody may still act on what was true before it, ms: longer than any Lambda lives. */
+export const stillAtWork = ({ timing }: Context): number => timing.lambdaTimeout + timing.clockMargin;

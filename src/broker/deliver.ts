@@ -10,11 +10,11 @@
 import { encode } from '../mqtt/codec.ts';
 import { onePush } from '../session/one-push.ts';
 import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
-import { isAlive, isExpired, isForgotten, packetIdOf, storedBytes } from '../session/session.ts';
+import { epochOf, isAlive, isExpired, isForgotten, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocate, count, nudge, park, queueCreated, unallocate } from '../session/transitions.ts';
-import type { Context } from './context.ts';
+import { type Context, stillAtWork } from './context.ts';
 import { together } from './in-parallel.ts';
-import { abandonConnection, endExpired, giveUpConnection, stillAtWork } from './lose-connection.ts';
+import { abandonConnection, endExpired, giveUpConnection } from './lose-connection.ts';
 import { post } from './post.ts';
 
 /** Messages that one push carries at most. */
@@ -81,7 +81,7 @@ const postDirectly = async (
   batch: readonly Message[],
 ): Promise<'delivered' | 'again' | 'refused'> => {
   const { epoch, persistent } = session;
-  const here = { ...to, epoch, persistent };
+  const here = epochOf(to.clientId, session);
   const first = session.sequence - batch.length + 1;
   const records = batch.map(
     (message, index): InFlight => ({
@@ -218,6 +218,7 @@ const store = async (
   const now = counted.record;
   const liveEpoch = now.status === 'offline' ? 0 : now.epoch;
   await sendToQueue(context, to, fitting, liveEpoch);
+  context.log('messages-stored', { clientId: to.clientId, messages: fitting.length });
   await awaken(context, to, now);
   return true;
 };
@@ -226,19 +227,34 @@ const store = async (
  * Sees to it that what was stored does not wait for a tick that is lost. A session that is connecting has lost its first one, or
  * the Lambda that would have sent it: nothing may be posted before a CONNACK, so only the next connection can go on.
  */
-const awaken = async (context: Context, to: SessionAddress, session: Session): Promise<void> => {
+export async function awaken(context: Context, to: SessionAddress, session: Session): Promise<void> {
   const now = context.clock.now();
   const overdue = now - session.tickDueAt;
-  if (session.status === 'online' && session.leaseUntil < now && overdue > OVERDUE) {
+  const waits = session.status === 'online' && session.mode === 'queued';
+  if (waits && session.leaseUntil < now && overdue > OVERDUE) {
     const nudged = await context.sessions.change(to.clientId, nudge(session, now));
     if (nudged.done) await sendTick(context, to, nudged.record, 0);
   }
   if (session.status === 'connecting' && overdue > CONNECTS_WITHIN) {
-    const { connectionId, epoch, persistent } = session;
+    const { connectionId } = session;
     context.log('first-tick-lost', { clientId: to.clientId, connectionId });
-    await giveUpConnection(context, { ...to, epoch, persistent }, connectionId);
+    await giveUpConnection(context, epochOf(to.clientId, session), connectionId);
   }
-};
+}
+
+/** What is in flight so long, ms, is sent again: longer than any Lambda lives, so that whoever put it there is done. */
+export const RETRY_AFTER = 60_000;
+
+/**
+ * Sees to it that what has been in flight for too long is sent again: its publisher died before it could post it, or the post was
+ * lost. A tick does that; a direct session gets one.
+ */
+export async function resendLate(context: Context, to: SessionAddress, session: Session): Promise<void> {
+  if (session.mode !== 'direct' || session.windowLeft >= context.settings.maxInFlight) return;
+  const before = context.clock.now() - RETRY_AFTER;
+  const inFlight = await context.inFlight.list(to);
+  if (inFlight.some(({ sentAt }) => sentAt < before)) await turnQueued(context, to, session);
+}
 
 const logBound = ({ log }: Context, { clientId }: SessionAddress, refused: number, session: Session): void =>
   log('storage-bound', { clientId, refused, storedMessages: session.backlog, storedBytes: session.backlogBytes });

@@ -11,7 +11,7 @@ export async function handleDisconnect(
   statusCode?: number | null,
   reason?: string | null,
 ): Promise<void> {
-  const former = await closeConnection(context, connectionId);
+  const former = await closeConnection(context, connectionId, 'CONNECTION_LOST');
   context.log('socket-closed', {
     connectionId,
     ...(former ? { clientId: former.clientId } : {}),

@@ -7,26 +7,40 @@
  * - Packets count as taken only when everything they ask for is done.
  */
 import { decode, encode, splitPackets } from '../mqtt/codec.ts';
-import { type CloseReason, encodeReply, fromBase64, MAX_FRAME_CHARACTERS, parseClientFrame } from '../mqtt/frame.ts';
+import {
+  type CloseReason,
+  encodeReply,
+  fromBase64,
+  MAX_FRAME_CHARACTERS,
+  parseClientFrame,
+  type ReplyFields,
+} from '../mqtt/frame.ts';
 import type { ClientPacket, Connect, Puback, Publish } from '../mqtt/packets.ts';
 import { topicNameProblem } from '../mqtt/topic.ts';
 import { ProtocolViolation } from '../mqtt/violation.ts';
-import type { ConnectionId } from '../session/ids.ts';
+import type { Connection } from '../session/connection.ts';
+import { type ConnectionId, NO_WILL } from '../session/ids.ts';
 import { acknowledge } from './acknowledge.ts';
+import { noteLife } from './check-connection.ts';
 import { type Connected, connect, refused } from './connect.ts';
 import { type Context, maxPacketBytes } from './context.ts';
 import { together } from './in-parallel.ts';
-import { CLOSE_DELAY, closeConnection } from './lose-connection.ts';
+import { type DisconnectReason, isReserved } from './lifecycle.ts';
+import { CLOSE_DELAY, closeConnection, loseConnection } from './lose-connection.ts';
+import { moveSession } from './move-session.ts';
 import { NotConnected } from './not-connected.ts';
-import type { Connection, Piece } from './ports.ts';
+import type { Piece } from './ports.ts';
 import { publish } from './publish.ts';
 import { subscribe, unsubscribe } from './subscribe.ts';
+import { forgetWill } from './will.ts';
 
 export interface Frame {
   readonly connectionId: ConnectionId;
   readonly body: string;
   /** When this Lambda is stopped, ms since 1970. */
   readonly deadline: number;
+  /** Where the client connects from. */
+  readonly sourceIp?: string | undefined;
 }
 
 /** Packets of one kind are dealt with together, so many at most. */
@@ -38,22 +52,22 @@ const PIECE_LIFETIME = 60_000;
 
 /** The reply to the frame: text for the route response. */
 export async function handleFrame(context: Context, frame: Frame): Promise<string> {
-  const work: Work = { taken: 0, packets: [] };
+  const work: Work = { taken: 0, packets: [], fields: {}, known: Promise.resolve(undefined), noted: undefined };
   try {
     const close = await dealWith(context, frame, work);
-    return encodeReply(work.taken, work.packets, close);
+    await work.noted;
+    return encodeReply(work.taken, work.packets, { ...work.fields, ...(close && { close }) });
   } catch (error) {
     const { event, reason, detail } = explain(error);
     context.log(event, { connectionId: frame.connectionId, reason, detail });
-    await abandon(context, frame.connectionId);
-    return encodeReply(work.taken, work.packets, reason);
+    await abandon(context, frame.connectionId, reason === 'internal-error' ? 'SERVER_ERROR' : 'CLIENT_ERROR');
+    return encodeReply(work.taken, work.packets, { close: reason });
   }
 }
 
 const explain = (error: unknown): { readonly event: string; readonly reason: CloseReason; readonly detail: string } => {
   if (error instanceof ProtocolViolation) return { event: 'violation', reason: error.reason, detail: error.detail };
-  if (error instanceof NotConnected)
-    return { event: 'violation', reason: 'not-connected', detail: 'this connection is over' };
+  if (error instanceof NotConnected) return { event: 'violation', reason: 'not-connected', detail: error.message };
   return { event: 'error', reason: 'internal-error', detail: describe(error) };
 };
 
@@ -61,37 +75,58 @@ const explain = (error: unknown): { readonly event: string; readonly reason: Clo
 interface Work {
   taken: number;
   readonly packets: Uint8Array[];
+  fields: ReplyFields;
+  /** The connection as it was when the frame came; undefined before its CONNECT. */
+  known: Promise<Connection | undefined>;
+  /** That the client was heard is written down. */
+  noted: Promise<void> | undefined;
 }
+
+/** Notes that the client was heard as soon as it is known who it is: what the frame asks for may take its time. */
+const hear = (context: Context, { connectionId }: Frame, work: Work, known: Work['known']): void => {
+  work.known = known;
+  work.noted = known.then((connection) => connection && noteLife(context, connectionId, connection));
+  work.noted.catch(() => {});
+};
 
 /** The reason to close the connection, if there is one. */
 const dealWith = async (context: Context, frame: Frame, work: Work): Promise<CloseReason | undefined> => {
   const parsed = parseClientFrame(frame.body);
   if (parsed.kind === 'packets') {
-    return dealWithPackets(
-      context,
-      frame,
-      work,
-      readPackets(context, parsed.bytes),
-      context.connections.read(frame.connectionId),
-    );
+    const packets = readPackets(context, parsed.bytes);
+    hear(context, frame, work, context.connections.read(frame.connectionId));
+    return dealWithPackets(context, frame, work, packets);
   }
+  if (parsed.kind === 'move') return dealWithMove(context, frame, work, parsed.token);
   const { index, count, piece } = parsed;
   if (count > mostParts(context)) throw new ProtocolViolation('packet-too-large', `${count} parts (wire §4)`);
   if (index < count - 1) {
     const stored = { index, count, text: piece, receivedAt: context.clock.now() };
-    const [connection] = await together([
-      context.connections.read(frame.connectionId),
-      context.connections.putPiece(frame.connectionId, stored),
-    ]);
+    hear(context, frame, work, context.connections.read(frame.connectionId));
+    const [connection] = await together([work.known, context.connections.putPiece(frame.connectionId, stored)]);
     return connection?.state === 'closed' ? 'not-connected' : undefined;
   }
   const { connection, pieces } = await context.connections.readWithPieces(frame.connectionId);
   const whole = readPackets(context, fromBase64(joinPieces(context, pieces, count) + piece));
   if (whole.packets.length > 1)
     throw new ProtocolViolation('malformed-frame', 'parts make more than one packet (wire §4)');
-  const close = await dealWithPackets(context, frame, work, whole, Promise.resolve(connection));
+  hear(context, frame, work, Promise.resolve(connection));
+  const close = await dealWithPackets(context, frame, work, whole);
   await context.connections.removePieces(frame.connectionId, pieces);
   return close;
+};
+
+const dealWithMove = async (
+  context: Context,
+  { connectionId }: Frame,
+  work: Work,
+  token: string,
+): Promise<undefined> => {
+  const known = await context.connections.read(connectionId);
+  if (known?.state === 'connected')
+    throw new ProtocolViolation('protocol-violation', 'a session is here already (wire §8)');
+  if (known) throw new NotConnected();
+  work.fields = await moveSession(context, connectionId, token);
 };
 
 /** Client ends fill their parts nearly to the brim; a few more are no harm. */
@@ -140,6 +175,7 @@ const checkPublish = ({ settings }: Context, packet: Publish): void => {
   if (packet.payload.byteLength > settings.maxPayloadBytes) {
     throw new ProtocolViolation('packet-too-large', `a payload of ${packet.payload.byteLength} bytes`);
   }
+  if (isReserved(packet.topic)) throw new ProtocolViolation('topic-invalid', 'only the broker publishes to $aws/');
   const problem = topicNameProblem(packet.topic, settings);
   if (problem) throw new ProtocolViolation('topic-invalid', problem);
 };
@@ -149,12 +185,13 @@ const dealWithPackets = async (
   frame: Frame,
   work: Work,
   { packets, violation }: Packets,
-  known: Promise<Connection | undefined>,
 ): Promise<CloseReason | undefined> => {
+  const { known } = work;
   const [first] = packets;
   if (first?.type === 'connect' || first?.type === 'unacceptable-protocol-level') {
     return dealWithConnect(context, frame, work, first, await known);
   }
+  if (packets.some(({ type }) => type === 'disconnect')) await leaveLate(context, await known);
   // Not waited for here: a publisher's audience is looked for meanwhile.
   const admitted = known.then(admittedOnly);
   admitted.catch(() => {});
@@ -163,8 +200,7 @@ const dealWithPackets = async (
     if (work.taken > 0 && (outOfTime || work.taken + run.length > MOST_TAKEN)) return undefined;
     if ((await dealWithRun(context, work, run, admitted)) === 'disconnect') {
       work.taken++;
-      await closeConnection(context, frame.connectionId);
-      await context.timers.send({ job: 'close', connectionId: frame.connectionId }, CLOSE_DELAY);
+      await leave(context, frame.connectionId, await admitted);
       return 'disconnected';
     }
     work.taken += run.length;
@@ -176,6 +212,21 @@ const dealWithPackets = async (
   return undefined;
 };
 
+/** DISCONNECT: the will goes first [MQTT-3.1.2-10], so that nobody who finds the connection over publishes it. */
+const leave = async (context: Context, connectionId: ConnectionId, connection: Connection): Promise<void> => {
+  await forgetWill(context, connection);
+  await together([
+    context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY),
+    context.connections.close(connectionId, context.clock.now()),
+    loseConnection(context, { ...connection, will: NO_WILL }, 'CLIENT_INITIATED_DISCONNECT'),
+  ]);
+};
+
+/** The notice that the socket is closed has overtaken the DISCONNECT: the will is not due, if it is not published yet. */
+const leaveLate = async (context: Context, connection: Connection | undefined): Promise<void> => {
+  if (connection?.state === 'closed' && connection.generation) await forgetWill(context, connection);
+};
+
 const admittedOnly = (connection: Connection | undefined): Connection => {
   if (!connection) throw new ProtocolViolation('protocol-violation', 'a packet before CONNECT [MQTT-3.1.0-1]');
   if (connection.state === 'closed') throw new NotConnected();
@@ -184,7 +235,7 @@ const admittedOnly = (connection: Connection | undefined): Connection => {
 
 const dealWithConnect = async (
   context: Context,
-  { connectionId }: Frame,
+  { connectionId, sourceIp }: Frame,
   work: Work,
   packet: Connect | { readonly type: 'unacceptable-protocol-level'; readonly level: number },
   known: Connection | undefined,
@@ -194,14 +245,17 @@ const dealWithConnect = async (
   if (known) throw new NotConnected();
   const outcome: Connected =
     packet.type === 'connect'
-      ? await connect(context, connectionId, packet)
+      ? await connect(context, { connectionId, sourceIp }, packet)
       : refused(1, `protocol level ${packet.level} [MQTT-3.1.2-2]`);
   if (outcome.kind === 'lost') throw new NotConnected();
   work.taken = 1;
   work.packets.push(...outcome.packets);
-  if (outcome.kind === 'accepted') return undefined;
+  if (outcome.kind === 'accepted') {
+    work.fields = { token: outcome.token };
+    return undefined;
+  }
   context.log('connect-refused', { connectionId, detail: outcome.detail });
-  await abandon(context, connectionId);
+  await abandon(context, connectionId, 'CLIENT_ERROR');
   return 'refused';
 };
 
@@ -278,11 +332,11 @@ const dealWithPacket = async (
 };
 
 /** Gives a connection up. Should the client end not close the socket, we do. */
-const abandon = async (context: Context, connectionId: ConnectionId): Promise<void> => {
+const abandon = async (context: Context, connectionId: ConnectionId, reason: DisconnectReason): Promise<void> => {
   try {
     await together([
       context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY),
-      closeConnection(context, connectionId),
+      closeConnection(context, connectionId, reason),
     ]);
   } catch (error) {
     context.log('error', { connectionId, reason: 'internal-error', detail: describe(error) });

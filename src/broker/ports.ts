@@ -11,8 +11,9 @@
 
 import type { FilterShape } from '../mqtt/filter-shape.ts';
 import type { Change, Condition, Outcome } from '../session/change.ts';
-import type { ClientId, ConnectionId, Generation, MessageId } from '../session/ids.ts';
-import type { InFlight, Message, Session, SessionAddress, SessionEpoch } from '../session/session.ts';
+import type { Connection } from '../session/connection.ts';
+import type { ClientId, ConnectionId, Generation, MessageId, WillId } from '../session/ids.ts';
+import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import type { Tick } from '../session/transitions.ts';
 
 // ── Sessions ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -23,6 +24,18 @@ export interface Sessions {
   change(clientId: ClientId, change: Change<Session>): Promise<Outcome<Session>>;
   /** Removes the record if the conditions hold. */
   remove(clientId: ClientId, conditions: readonly Condition<Session>[]): Promise<void>;
+  /**
+   * Whose sessions of one part of the index (`expiryPart`) have an `expiresAt` of 1 … `before`, the earliest first: one page.
+   * From an index that lags: a hint, to be judged by the session itself.
+   * @param after `next` of the page before; undefined for the first
+   */
+  expired(part: number, before: number, after: string | undefined): Promise<Page<ClientId>>;
+}
+
+/** A part of a list that is too long for one call. `next`: what to ask for the rest with, undefined at the end. */
+export interface Page<T> {
+  readonly found: readonly T[];
+  readonly next: string | undefined;
 }
 
 /** Messages that were given a packet id, by session and packet id. */
@@ -34,6 +47,22 @@ export interface InFlightMessages {
   change(session: SessionAddress, packetId: number, change: Change<InFlight>): Promise<Outcome<InFlight>>;
   /** Removes the message if the conditions hold. True: it is gone by this call. */
   remove(session: SessionAddress, packetId: number, conditions: readonly Condition<InFlight>[]): Promise<boolean>;
+}
+
+/** A client's Last Will, apart from the session so that its payload weighs on no write but its own. */
+export interface Will extends Message {
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  /** Until when somebody is publishing it; 0: nobody has begun to. */
+  readonly leaseUntil: number;
+}
+
+export interface Wills {
+  put(clientId: ClientId, id: WillId, will: Will): Promise<void>;
+  read(clientId: ClientId, id: WillId): Promise<Will | undefined>;
+  change(clientId: ClientId, id: WillId, change: Change<Will>): Promise<Outcome<Will>>;
+  /** True: it is gone by this call. */
+  remove(clientId: ClientId, id: WillId): Promise<boolean>;
 }
 
 // ── Subscriptions ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -80,11 +109,6 @@ export interface Filters {
 
 // ── Connections ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** What is known of a WebSocket: its session, once CONNECT was accepted, and that it is closed, once it is. */
-export interface Connection extends SessionEpoch {
-  readonly state: 'connected' | 'closed';
-}
-
 /** A part of a packet above one frame (wire §4). */
 export interface Piece {
   readonly index: number;
@@ -95,10 +119,10 @@ export interface Piece {
 
 export interface Connections {
   read(connectionId: ConnectionId): Promise<Connection | undefined>;
-  /** False: this connection has a session, or is closed already. */
-  open(connectionId: ConnectionId, connection: Omit<Connection, 'state'>): Promise<boolean>;
+  /** One conditional write (`connection.ts`). */
+  change(connectionId: ConnectionId, change: Change<Connection>): Promise<Outcome<Connection>>;
   /** Closed for good, known or not. Returns what it was before. */
-  close(connectionId: ConnectionId): Promise<Connection | undefined>;
+  close(connectionId: ConnectionId, now: number): Promise<Connection | undefined>;
   putPiece(connectionId: ConnectionId, piece: Piece): Promise<void>;
   /** The connection together with its pieces, in order of index. */
   readWithPieces(
@@ -117,6 +141,8 @@ export interface Gateway {
   post(connectionId: ConnectionId, frame: string): Promise<'accepted' | 'gone' | 'throttled' | 'unclear'>;
   /** Closes the socket. It may be gone already. */
   close(connectionId: ConnectionId): Promise<void>;
+  /** Whether there is such a socket. */
+  has(connectionId: ConnectionId): Promise<boolean>;
 }
 
 // ── Queues ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -129,6 +155,12 @@ export interface StoredMessage extends Message {
 
 export interface ReceivedMessage extends StoredMessage {
   readonly receipt: string;
+}
+
+/** A queue of this broker, and for whom it was made; undefined where nobody knows any more. */
+export interface ListedQueue {
+  readonly name: string;
+  readonly owner: SessionAddress | undefined;
 }
 
 /** One FIFO queue per session. Received messages stay hidden for the visibility timeout and block those behind them. */
@@ -148,6 +180,10 @@ export interface ClientQueues {
   release(session: SessionAddress, messages: readonly ReceivedMessage[]): Promise<void>;
   /** Deletes the queue, if there is one. */
   destroy(session: SessionAddress): Promise<void>;
+  /** Every queue there is, a page at a time, in any order; one that was just made or deleted may be missing or listed. Many calls. */
+  list(after: string | undefined): Promise<Page<ListedQueue>>;
+  /** Deletes a queue that nobody owns. */
+  discard(name: string): Promise<void>;
 }
 
 export interface RedeliveryTick extends Tick {
@@ -164,7 +200,31 @@ export type Job =
   | ({ readonly job: 'create-queue' } & SessionAddress)
   | ({ readonly job: 'refresh' } & SessionAddress)
   | { readonly job: 'clean-up'; readonly clientId: ClientId }
-  | { readonly job: 'close'; readonly connectionId: ConnectionId };
+  | { readonly job: 'close'; readonly connectionId: ConnectionId }
+  | ConnectionCheck
+  | WillJob
+  | { readonly job: 'announce'; readonly topic: string; readonly payload: string }
+  | { readonly job: 'sweep' }
+  | { readonly job: 'sweep-part'; readonly part: number; readonly before: number; readonly after: string }
+  | { readonly job: 'collect-queues'; readonly after?: string };
+
+/** The one pending look at a connection (`check-connection.ts`). */
+export interface ConnectionCheck {
+  readonly job: 'check';
+  readonly connectionId: ConnectionId;
+  readonly number: number;
+}
+
+/** Somebody is about to end the connection that this will belongs to (`publish-will.ts`). */
+export interface WillJob {
+  readonly job: 'will';
+  readonly clientId: ClientId;
+  readonly will: WillId;
+  /** Until then whoever sent this may still be about to. */
+  readonly until: number;
+  /** Set where the platform's limit has cut the connection off: a connection after this epoch makes up for it. */
+  readonly unlessAfter?: number;
+}
 
 export interface Timers {
   send(job: Job, delaySeconds: number): Promise<void>;
@@ -187,11 +247,21 @@ export interface Ids {
   unit(): string;
 }
 
+/** Secrets that are handed to a client and remembered as a hash only. */
+export interface Secrets {
+  /** 256 random bits, as letters, digits, `-` and `_`. */
+  create(): string;
+  hash(secret: string): string;
+  /** Compares in constant time. */
+  matches(secret: string, hash: string): boolean;
+}
+
 /** One structured line. Fields hold identities, counts and reasons; never payloads, user names or passwords. */
 export type Log = (event: string, fields: Readonly<Record<string, string | number | boolean | undefined>>) => void;
 
 export interface Ports {
   readonly sessions: Sessions;
+  readonly wills: Wills;
   readonly inFlight: InFlightMessages;
   readonly subscriptions: Subscriptions;
   readonly filters: Filters;
@@ -202,5 +272,6 @@ export interface Ports {
   readonly timers: Timers;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly secrets: Secrets;
   readonly log: Log;
 }

@@ -8,7 +8,7 @@
 import { encode } from '../mqtt/codec.ts';
 import type { Publish } from '../mqtt/packets.ts';
 import type { Message } from '../session/session.ts';
-import { isAlive, isForgotten } from '../session/session.ts';
+import { epochOf, isAlive, isForgotten } from '../session/session.ts';
 import { type Audience, audienceOf } from './audience.ts';
 import type { Context } from './context.ts';
 import { type Delivered, deliver } from './deliver.ts';
@@ -26,12 +26,21 @@ export async function publish(
   packets: readonly Publish[],
   admitted: Promise<unknown>,
 ): Promise<void> {
-  const [audience] = await together([audienceOf(context, new Set(packets.map(({ topic }) => topic))), admitted]);
-  const durable = packets[0]?.qos === 1;
   const messages = packets.map(({ topic, payload }): Message => ({ id: context.ids.message(), topic, payload }));
+  await distribute(context, messages, packets[0]?.qos === 1 ? 1 : 0, admitted);
+}
+
+/** The same for messages that have their ids already. */
+export async function distribute(
+  context: Context,
+  messages: readonly Message[],
+  qos: 0 | 1,
+  admitted: Promise<unknown> = Promise.resolve(),
+): Promise<void> {
+  const [audience] = await together([audienceOf(context, new Set(messages.map(({ topic }) => topic))), admitted]);
   await inParallel(perSubscriber(messages, audience), WIDTH, async ({ subscriber, messages }) => {
     const delivered =
-      durable && subscriber.qos === 1
+      qos === 1 && subscriber.qos === 1
         ? await deliver(context, subscriber, messages)
         : await postOnce(context, subscriber, messages);
     if (delivered === 'forgotten') await removeLeftover(context, subscriber);
@@ -66,12 +75,7 @@ const postOnce = async (
       encode({ type: 'publish', topic, payload, qos: 0, dup: false, retain: false }),
     );
     const posted = await post(context, session.connectionId, packets);
-    if (posted === 'gone')
-      await abandonConnection(
-        context,
-        { ...to, epoch: session.epoch, persistent: session.persistent },
-        session.connectionId,
-      );
+    if (posted === 'gone') await abandonConnection(context, epochOf(to.clientId, session), session.connectionId);
     if (posted === 'accepted') return 'delivered';
     context.log('qos0-dropped', { clientId: to.clientId, messages: messages.length, reason: posted });
     return 'dropped';

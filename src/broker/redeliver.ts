@@ -11,17 +11,15 @@
  */
 import { planRedelivery, type RedeliveryPlan } from '../session/plan-redelivery.ts';
 import type { InFlight, Session } from '../session/session.ts';
-import { isAlive, packetIdOf, storedBytes } from '../session/session.ts';
+import { epochOf, isAlive, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocateForTick, claim, endTick, heal, mayHeal, turnDirect, unallocate } from '../session/transitions.ts';
-import type { Context } from './context.ts';
-import { encodePublish, OVERDUE, putInOrder } from './deliver.ts';
-import { abandonConnection, giveUpConnection, stillAtWork } from './lose-connection.ts';
+import { type Context, stillAtWork } from './context.ts';
+import { encodePublish, OVERDUE, putInOrder, RETRY_AFTER } from './deliver.ts';
+import { abandonConnection, giveUpConnection } from './lose-connection.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
 
 const SECOND = 1_000;
-/** What is in flight so long, ms, is sent again: longer than any Lambda lives, so that whoever put it there is done. */
-const RETRY_AFTER = 60_000;
 /** Messages that SQS hands out at once. */
 const BATCH = 10;
 
@@ -263,7 +261,7 @@ const seemsLeaked = (context: Context, { tick, session }: Work, inFlight: readon
   inFlight.filter(({ epoch }) => epoch === tick.epoch).length < context.settings.maxInFlight;
 
 const giveUp = async (context: Context, { tick, session }: Work): Promise<'stop'> => {
-  await giveUpConnection(context, { ...tick, persistent: session.persistent }, session.connectionId);
+  await giveUpConnection(context, epochOf(tick.clientId, session), session.connectionId);
   return 'stop';
 };
 
@@ -336,14 +334,17 @@ const send = async (
     case 'accepted':
       for (const { packetId } of [...resend, ...records]) work.posted.add(packetId);
       work.spent += stored;
-      if (stored > 0) work.postAllowedAt = context.clock.now() + SECOND;
+      if (stored > 0) {
+        work.postAllowedAt = context.clock.now() + SECOND;
+        context.log('messages-redelivered', { clientId: tick.clientId, messages: stored });
+      }
       return 'accepted';
     case 'throttled':
       return postNothing();
     case 'unclear':
       return giveUp(context, work);
     case 'gone':
-      await abandonConnection(context, { ...tick, persistent: work.session.persistent }, work.session.connectionId);
+      await abandonConnection(context, epochOf(tick.clientId, work.session), work.session.connectionId);
       return 'stop';
   }
 };

@@ -5,10 +5,15 @@ import type { Condition } from '../session/change.ts';
 import type { ClientId, Generation } from '../session/ids.ts';
 import { type DeadSession, deadSessions, isAlive, type Session, type SessionAddress } from '../session/session.ts';
 import { predecessorsGone, queueCreated } from '../session/transitions.ts';
-import type { Context } from './context.ts';
+import { checkConnection } from './check-connection.ts';
+import { type Context, stillAtWork } from './context.ts';
 import { inParallel, WIDTH } from './in-parallel.ts';
-import { cleanUpLater, stillAtWork } from './lose-connection.ts';
+import { cleanUpLater } from './lose-connection.ts';
 import type { Job, Subscription } from './ports.ts';
+import { distribute } from './publish.ts';
+import { publishWill } from './publish-will.ts';
+import { refresh } from './refresh.ts';
+import { collectQueues, sweep, sweepPart } from './sweep.ts';
 
 /** @throws when AWS fails: the job comes back */
 export async function runJob(context: Context, job: Job): Promise<void> {
@@ -21,8 +26,24 @@ export async function runJob(context: Context, job: Job): Promise<void> {
       return cleanUp(context, job.clientId);
     case 'close':
       return context.gateway.close(job.connectionId);
+    case 'check':
+      return checkConnection(context, job);
+    case 'will':
+      return publishWill(context, job);
+    case 'announce':
+      return announce(context, job.topic, job.payload);
+    case 'sweep':
+      return sweep(context);
+    case 'sweep-part':
+      return sweepPart(context, job);
+    case 'collect-queues':
+      return collectQueues(context, job.after);
   }
 }
+
+/** An event of the broker itself, as QoS 1 (`lifecycle.ts`). */
+const announce = (context: Context, topic: string, payload: string): Promise<void> =>
+  distribute(context, [{ id: context.ids.message(), topic, payload: new TextEncoder().encode(payload) }], 1);
 
 /** A session that stores messages has gone offline for the first time. */
 const createQueue = async (context: Context, session: SessionAddress): Promise<void> => {
@@ -30,22 +51,6 @@ const createQueue = async (context: Context, session: SessionAddress): Promise<v
   if (!isAlive(current, session.generation) || current.queueReady) return;
   await context.queues.create(session);
   await context.sessions.change(session.clientId, queueCreated(session.generation));
-};
-
-/** Sets the time to live of a session's subscriptions anew, so that DynamoDB does not collect them while it lives. */
-const refresh = async (context: Context, session: SessionAddress): Promise<void> => {
-  // Of a session that has ended everything may have been cleaned up, and nobody would come again.
-  if (!isAlive(await context.sessions.read(session.clientId), session.generation)) return;
-  for (const { topicFilter, epoch } of await context.filters.list(session)) {
-    await context.filters.change(session, topicFilter, {
-      name: 'keepNote',
-      if: [['=', 'epoch', epoch]], // else one that was unsubscribed meanwhile counts for as long as the session lives
-    });
-    await context.subscriptions.change(topicFilter, session.clientId, {
-      name: 'keep',
-      if: [['=', 'active', true]], // else the trace of an UNSUBSCRIBE stays for weeks
-    });
-  }
 };
 
 /**

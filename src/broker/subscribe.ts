@@ -15,6 +15,7 @@ import { isAlive, type SessionEpoch } from '../session/session.ts';
 import { storesMessages } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { inParallel, together, WIDTH } from './in-parallel.ts';
+import { announceSubscriptions } from './lifecycle.ts';
 import { NotConnected } from './not-connected.ts';
 import type { Subscription } from './ports.ts';
 
@@ -51,6 +52,8 @@ export async function subscribe(
     topicFilter,
     fits: await write(context, session, topicFilter, qos),
   }));
+  const fitting = written.filter(({ fits }) => fits).map(({ topicFilter }) => topicFilter);
+  await announceSubscriptions(context, 'subscribed', session, fitting);
   const misfits = new Set(written.filter(({ fits }) => !fits).map(({ topicFilter }) => topicFilter));
   return decisions.map(({ topicFilter, qos, refused }) => (refused || misfits.has(topicFilter) ? 0x80 : qos));
 }
@@ -86,6 +89,7 @@ export async function unsubscribe(context: Context, session: SessionEpoch, packe
     if (!gone.done) throw new NotConnected();
     await forget(context, session, topicFilter);
   });
+  await announceSubscriptions(context, 'unsubscribed', session, filters);
 }
 
 const forget = (context: Context, session: SessionEpoch, topicFilter: string): Promise<void> =>

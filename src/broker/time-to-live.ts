@@ -8,7 +8,7 @@ const DAY = 24 * HOUR;
 
 /** Everything a session owns, longer than the longest session expiry (14 days) even just before it is refreshed. */
 export const SESSION_TIME_TO_LIVE = 40 * DAY;
-/** A CONNECT that finds the last refresh this long ago has it done again. Three of them fit in, should one be lost. */
+/** A CONNECT, or a move, that finds the last refresh this long ago has it done again. Three of them fit in, should one be lost. */
 export const SESSION_REFRESH = 13 * DAY;
 /** A connection, open or closed: longer than the 2 hours that API Gateway lets it live. */
 export const CONNECTION_TIME_TO_LIVE = 3 * HOUR;
@@ -16,3 +16,5 @@ export const CONNECTION_TIME_TO_LIVE = 3 * HOUR;
 export const PIECE_TIME_TO_LIVE = HOUR;
 /** The trace of an UNSUBSCRIBE: longer than any SUBSCRIBE can be stalled. */
 export const UNSUBSCRIBED_TIME_TO_LIVE = HOUR;
+/** Who owns a client's queue: removed with the queue. The collector takes a queue that nobody owns for an orphan. */
+export const QUEUE_OWNER_TIME_TO_LIVE = Number.POSITIVE_INFINITY;

@@ -2,6 +2,7 @@
  * The clients' queues in memory: FIFO, one message group, visibility timeout, receipts that expire, usable at once.
  */
 import type { ClientQueues, Clock, ReceivedMessage, StoredMessage } from '../broker/ports.ts';
+import type { ClientId, Generation } from '../session/ids.ts';
 import type { SessionAddress } from '../session/session.ts';
 
 interface Entry {
@@ -17,6 +18,10 @@ export function createMemoryClientQueues(
   const queues = new Map<string, Entry[]>();
   let receipts = 0;
   const keyOf = ({ clientId, generation }: SessionAddress) => `${generation} ${clientId}`;
+  const ownerOf = (key: string): SessionAddress => {
+    const end = key.indexOf(' ');
+    return { generation: key.slice(0, end) as Generation, clientId: key.slice(end + 1) as ClientId };
+  };
   const hidden = (entry: Entry) => entry.hiddenUntil > clock.now();
   const held = (entries: readonly Entry[], { receipt }: ReceivedMessage) =>
     entries.find((entry) => entry.receipt === receipt && hidden(entry));
@@ -56,6 +61,10 @@ export function createMemoryClientQueues(
     },
     destroy: async (session) => {
       queues.delete(keyOf(session));
+    },
+    list: async () => ({ found: [...queues.keys()].map((name) => ({ name, owner: ownerOf(name) })), next: undefined }),
+    discard: async (name) => {
+      queues.delete(name);
     },
     all: () => new Map([...queues].map(([key, entries]) => [key, entries.map(({ message }) => message)])),
   };

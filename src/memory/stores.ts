@@ -1,7 +1,6 @@
 /** The ports of what DynamoDB and the clients' queues keep, in memory. */
 import type {
   Clock,
-  Connection,
   Connections,
   Filters,
   InFlightMessages,
@@ -11,6 +10,8 @@ import type {
   Subscriber,
   Subscription,
   Subscriptions,
+  Will,
+  Wills,
 } from '../broker/ports.ts';
 import {
   CONNECTION_TIME_TO_LIVE,
@@ -18,6 +19,7 @@ import {
   SESSION_TIME_TO_LIVE,
   UNSUBSCRIBED_TIME_TO_LIVE,
 } from '../broker/time-to-live.ts';
+import type { Connection } from '../session/connection.ts';
 import type { ClientId } from '../session/ids.ts';
 import type { InFlight, Session, SessionAddress } from '../session/session.ts';
 import { createMemoryClientQueues } from './client-queues.ts';
@@ -27,6 +29,7 @@ import { createRecords, type Records } from './records.ts';
 export function createMemoryStores(clock: Clock, queueVisibility: number) {
   const records = {
     sessions: createRecords<Session>(clock),
+    wills: createRecords<Will>(clock),
     inFlight: createRecords<InFlight>(clock),
     filters: createRecords<NotedFilter>(clock),
     connections: createRecords<Connection>(clock),
@@ -35,6 +38,7 @@ export function createMemoryStores(clock: Clock, queueVisibility: number) {
   };
   return {
     sessions: createMemorySessions(records.sessions),
+    wills: createMemoryWills(records.wills),
     inFlight: createMemoryInFlight(records.inFlight),
     filters: createMemoryFilters(records.filters),
     connections: createMemoryConnections(records.connections, records.pieces),
@@ -59,6 +63,36 @@ function createMemorySessions(records: Records<Session>): Sessions & { all(): re
     remove: async (clientId, conditions) => {
       records.remove(clientId, ONLY, conditions);
     },
+    expired: async (part, before, after) => {
+      const found = records
+        .partitions()
+        .flatMap((clientId) => records.of(clientId).map(([, session]) => ({ clientId: clientId as ClientId, session })))
+        .filter(({ session }) => session.expiryPart === part && session.expiresAt > 0 && session.expiresAt <= before)
+        .map(({ clientId, session }) => ({ clientId, place: placeOf(session.expiresAt, clientId) }))
+        .filter(({ place }) => after === undefined || place > after)
+        .sort((a, b) => (a.place < b.place ? -1 : 1));
+      const page = found.slice(0, EXPIRED_AT_ONCE);
+      return {
+        found: page.map(({ clientId }) => clientId),
+        next: found.length > page.length ? page.at(-1)?.place : undefined,
+      };
+    },
+    all: () => everything(records),
+  };
+}
+
+const EXPIRED_AT_ONCE = 100;
+/** Sorts by time, whatever its number of digits. */
+const placeOf = (expiresAt: number, clientId: string): string => `${String(expiresAt).padStart(16, '0')} ${clientId}`;
+
+function createMemoryWills(records: Records<Will>): Wills & { all(): readonly Will[] } {
+  return {
+    put: async (clientId, id, will) => {
+      records.change(clientId, id, { if: [], set: { ...will } }, SESSION_TIME_TO_LIVE);
+    },
+    read: async (clientId, id) => records.get(clientId, id),
+    change: async (clientId, id, change) => records.change(clientId, id, change, SESSION_TIME_TO_LIVE),
+    remove: async (clientId, id) => records.remove(clientId, id, []),
     all: () => everything(records),
   };
 }
@@ -68,7 +102,9 @@ const keyOf = ({ clientId, generation }: SessionAddress): string => `${generatio
 const everything = <R>(records: Records<R>): readonly R[] =>
   records.partitions().flatMap((partition) => records.of(partition).map(([, record]) => record));
 
-function createMemoryInFlight(records: Records<InFlight>): InFlightMessages & { all(): readonly InFlight[] } {
+function createMemoryInFlight(
+  records: Records<InFlight>,
+): InFlightMessages & { all(session?: SessionAddress): readonly InFlight[] } {
   return {
     put: async (session, message) => {
       const put = { if: [['absent'] as const], set: { ...message } };
@@ -82,7 +118,7 @@ function createMemoryInFlight(records: Records<InFlight>): InFlightMessages & { 
     change: async (session, packetId, change) =>
       records.change(keyOf(session), String(packetId), change, SESSION_TIME_TO_LIVE),
     remove: async (session, packetId, conditions) => records.remove(keyOf(session), String(packetId), conditions),
-    all: () => everything(records),
+    all: (session) => (session ? records.of(keyOf(session)).map(([, record]) => record) : everything(records)),
   };
 }
 
@@ -139,13 +175,10 @@ function createMemoryConnections(
       .sort((a, b) => a.index - b.index);
   return {
     read: async (connectionId) => records.get(connectionId, ONLY),
-    open: async (connectionId, connection) => {
-      const open = { if: [['absent'] as const], set: { ...connection, state: 'connected' as const } };
-      return records.change(connectionId, ONLY, open, CONNECTION_TIME_TO_LIVE).done;
-    },
-    close: async (connectionId) => {
+    change: async (connectionId, change) => records.change(connectionId, ONLY, change, CONNECTION_TIME_TO_LIVE),
+    close: async (connectionId, now) => {
       const former = records.get(connectionId, ONLY);
-      records.change(connectionId, ONLY, { if: [], set: { state: 'closed' } }, CONNECTION_TIME_TO_LIVE);
+      records.change(connectionId, ONLY, { if: [], set: { state: 'closed', since: now } }, CONNECTION_TIME_TO_LIVE);
       return former;
     },
     putPiece: async (connectionId, piece) => {

@@ -11,7 +11,8 @@ export const MAX_FRAME_CHARACTERS = 32_768;
 
 export type ClientFrame =
   | { readonly kind: 'packets'; readonly bytes: Uint8Array }
-  | { readonly kind: 'part'; readonly index: number; readonly count: number; readonly piece: string };
+  | { readonly kind: 'part'; readonly index: number; readonly count: number; readonly piece: string }
+  | { readonly kind: 'move'; readonly token: string };
 
 /** Why the broker closes a connection (wire §3). */
 export type CloseReason =
@@ -19,11 +20,13 @@ export type CloseReason =
   | 'refused'
   | 'disconnected'
   | 'session-taken-over'
+  | 'keep-alive-timeout'
   | 'not-connected'
   | 'internal-error';
 
 /** @throws ProtocolViolation malformed-frame */
 export function parseClientFrame(text: string): ClientFrame {
+  if (text.startsWith('^')) return parseMove(text);
   if (!text.startsWith('~')) return { kind: 'packets', bytes: fromBase64(text) };
   const head = /^~(\d{1,4})\.(\d{1,4}):/.exec(text);
   if (!head) throw new ProtocolViolation('malformed-frame', 'the head of a part is not ~index.count: (wire §4)');
@@ -31,6 +34,12 @@ export function parseClientFrame(text: string): ClientFrame {
   if (index >= count) throw new ProtocolViolation('malformed-frame', `part ${index} of ${count} (wire §4)`);
   return { kind: 'part', index, count, piece: text.slice(head[0].length) };
 }
+
+const parseMove = (text: string): ClientFrame => {
+  const token = /^\^([\w.-]{1,1400})$/.exec(text)?.[1];
+  if (token === undefined) throw new ProtocolViolation('malformed-frame', 'what follows ^ is no token (wire §8)');
+  return { kind: 'move', token };
+};
 
 /** @throws ProtocolViolation malformed-frame */
 export function fromBase64(text: string): Uint8Array {
@@ -42,9 +51,17 @@ export function fromBase64(text: string): Uint8Array {
   return bytes;
 }
 
+/** What a reply says besides its packets: why the connection closes (§3); how the session moves on, and has moved (§8). */
+export interface ReplyFields {
+  readonly close?: CloseReason;
+  readonly token?: string;
+  readonly next?: number;
+}
+
 /** The reply to one client frame (wire §3). `taken` counts packets. */
-export function encodeReply(taken: number, packets: readonly Uint8Array[], close?: CloseReason): string {
-  return `!${taken}${close ? `;close=${close}` : ''}:${toBase64(packets)}`;
+export function encodeReply(taken: number, packets: readonly Uint8Array[], fields: ReplyFields = {}): string {
+  const written = Object.entries(fields).map(([name, value]) => `;${name}=${value}`);
+  return `!${taken}${written.join('')}:${toBase64(packets)}`;
 }
 
 /**

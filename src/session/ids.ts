@@ -14,3 +14,8 @@ export type MessageId = Branded<'MessageId'>;
 
 /** No connection: the session is offline. */
 export const NO_CONNECTION = '' as ConnectionId;
+
+/** Names the will of one CONNECT: by the connection that it came on, wherever its session has moved since. */
+export type WillId = Branded<'WillId'>;
+/** No will, or one that was removed. */
+export const NO_WILL = '' as WillId;

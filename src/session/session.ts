@@ -4,7 +4,7 @@
  * Rules of this file: no clock, no randomness, no store. Every attribute is always present.
  */
 import { utf8Length } from '../mqtt/topic.ts';
-import type { ClientId, ConnectionId, Generation, MessageId } from './ids.ts';
+import type { ClientId, ConnectionId, Generation, MessageId, WillId } from './ids.ts';
 
 export interface Session {
   /** Identity of this session. A record of the same client with another generation is another session. */
@@ -20,10 +20,20 @@ export interface Session {
   readonly mode: 'direct' | 'queued';
   /** The connection of this epoch, or `NO_CONNECTION` while offline. */
   readonly connectionId: ConnectionId;
+  /** When that connection became the session's. */
+  readonly connectedAt: number;
+  /** The epoch of the last CONNECT: what its presence events are numbered with, however often the session moves after it. */
+  readonly version: number;
+  /** Hash of the token that moves the session to another connection (wire §8): a new one for each epoch. */
+  readonly resumption: string;
+  /** The will of the last CONNECT, `NO_WILL` if it brought none. */
+  readonly will: WillId;
   /** CONNECT had cleanSession 0. */
   readonly persistent: boolean;
   /** When the session expires; 0 while it is online. Once it has ended: when that was. */
   readonly expiresAt: number;
+  /** Which part of the index on `expiresAt` the session is in: 0 … `EXPIRY_PARTS` - 1. Never changes. */
+  readonly expiryPart: number;
   /** Sequence number of the last QoS 1 message that was given one: order and packet ids come from it. Never goes back. */
   readonly sequence: number;
   /** The last number that was given to a PUBLISH in a push (wire §5). Goes back where nothing was posted under it. */
@@ -64,7 +74,14 @@ export interface SessionAddress {
 export interface SessionEpoch extends SessionAddress {
   readonly epoch: number;
   readonly persistent: boolean;
+  readonly will: WillId;
+  readonly connectedAt: number;
 }
+
+export const epochOf = (
+  clientId: ClientId,
+  { generation, epoch, persistent, will, connectedAt }: Session,
+): SessionEpoch => ({ clientId, generation, epoch, persistent, will, connectedAt });
 
 /** A message on its way to a subscriber: the PUBLISH without what belongs to one connection. */
 export interface Message {
@@ -99,6 +116,16 @@ export const isAlive = (session: Session | undefined, generation: Generation): s
 /** Whether the session's time has run out. Only a conditional end makes it dead (`transitions.end`). */
 export const isExpired = (session: Session, now: number): boolean =>
   session.status === 'offline' && session.expiresAt <= now;
+
+/** Whether the session has a connection, as far as it knows. */
+export const isConnected = ({ status }: Session): boolean => status === 'online' || status === 'connecting';
+
+/** The index on the time of expiry has so many parts: each takes about 1,000 writes in a second. */
+export const EXPIRY_PARTS = 8;
+
+/** Generations are random, so any of their characters will do. */
+export const expiryPartOf = (generation: Generation): number =>
+  [...generation].reduce((sum, character) => sum + (character.codePointAt(0) ?? 0), 0) % EXPIRY_PARTS;
 
 /** A session that has ended and is not yet cleaned up. */
 export interface DeadSession {

@@ -9,8 +9,8 @@
  *   each in turn (test/simulation/mutants.ts).
  */
 import type { Change } from './change.ts';
-import { type ConnectionId, type Generation, NO_CONNECTION } from './ids.ts';
-import { type DeadSession, deadSessions, type Session, writeDead } from './session.ts';
+import { type ConnectionId, type Generation, NO_CONNECTION, type WillId } from './ids.ts';
+import { type DeadSession, deadSessions, expiryPartOf, type Session, writeDead } from './session.ts';
 
 type SessionChange = Change<Session>;
 
@@ -28,58 +28,69 @@ export interface Timing {
 
 // ── CONNECT ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** What a new session is given. `windowLeft` is the size of the in-flight window. */
-export interface NewSession {
-  readonly generation: Generation;
+/** What a session is given with a new connection, on which nothing has been sent yet: `windowLeft` is the whole in-flight window. */
+export interface NextConnection {
   readonly connectionId: ConnectionId;
-  readonly persistent: boolean;
+  readonly resumption: string;
   readonly windowLeft: number;
+}
+
+/** What it is given by a CONNECT. */
+export interface NextConnect extends NextConnection {
+  readonly will: WillId;
+}
+
+/** What a new session is given. */
+export interface NewSession extends NextConnect {
+  readonly generation: Generation;
+  readonly persistent: boolean;
 }
 
 /**
  * A new session takes the client's place: where there was none, or after `former`, which ends by the same write. It has no
  * subscriptions, so it may be online and direct at once.
  */
-export const begin = (created: NewSession, former: Session | undefined, now: number): SessionChange => ({
-  // of two clients with one id, one wins and the other decides again
-  name: 'begin',
-  if: former ? [['=', 'epoch', former.epoch]] : [['absent']],
-  set: {
-    ...created,
-    epoch: Math.max(now, (former?.epoch ?? 0) + 1),
-    status: 'online',
-    mode: 'direct',
-    expiresAt: 0,
-    sequence: 0,
-    pushed: 0,
-    backlog: 0,
-    backlogBytes: 0,
-    tick: 0,
-    tickDueAt: now,
-    leaseUntil: 0,
-    quietSince: now,
-    leakSeenAt: 0,
-    postAllowedAt: 0,
-    storesMessages: false,
-    queueReady: false,
-    predecessors: former ? writeDead(deadSessions({ ...former, ...endedAt(former, now) })) : '',
-    refreshedAt: now,
-  },
-});
+export const begin = (created: NewSession, former: Session | undefined, now: number): SessionChange => {
+  const epoch = Math.max(now, (former?.epoch ?? 0) + 1);
+  return {
+    // of two clients with one id, one wins and the other decides again
+    name: 'begin',
+    if: former ? [['=', 'epoch', former.epoch]] : [['absent']],
+    set: {
+      ...created,
+      epoch,
+      version: epoch,
+      connectedAt: now,
+      status: 'online',
+      mode: 'direct',
+      expiresAt: 0,
+      expiryPart: expiryPartOf(created.generation),
+      sequence: 0,
+      pushed: 0,
+      backlog: 0,
+      backlogBytes: 0,
+      tick: 0,
+      tickDueAt: now,
+      leaseUntil: 0,
+      quietSince: now,
+      leakSeenAt: 0,
+      postAllowedAt: 0,
+      storesMessages: false,
+      queueReady: false,
+      predecessors: former ? writeDead(deadSessions({ ...former, ...endedAt(former, now) })) : '',
+      refreshedAt: now,
+    },
+  };
+};
 
 /** A session that ended before keeps the time of that. */
 const endedAt = (session: Session, now: number) =>
   session.status === 'ended' ? {} : ({ status: 'ended', expiresAt: now } as const);
 
-/**
- * The session goes on with a new connection, on which nothing has been sent yet: all of the in-flight `window` is free. Queued,
- * so that nothing overtakes what is stored.
- */
+/** The session goes on with the connection of a new CONNECT. Queued, so that nothing overtakes what is stored. */
 export const resume = (
   session: Session,
-  connectionId: ConnectionId,
-  window: number,
-  refreshedAt: number,
+  next: NextConnect & Pick<Session, 'refreshedAt'>,
   now: number,
 ): SessionChange => ({
   name: 'resume',
@@ -87,21 +98,35 @@ export const resume = (
     ['=', 'epoch', session.epoch], // of two clients with one id, one wins and the other decides again
     ['=', 'status', session.status], // else a session that a reader found expired comes back
   ],
-  set: {
-    status: 'connecting',
+  set: { ...onNewConnection(now), ...next, status: 'connecting', expiresAt: 0, version: session.epoch + 1 },
+  add: { epoch: 1 },
+});
+
+/** The session moves to another connection of the same client, without a CONNECT (wire §8). Queued, as above. */
+export const move = (
+  session: Session,
+  next: NextConnection & Pick<Session, 'refreshedAt'>,
+  now: number,
+): SessionChange => ({
+  name: 'move',
+  if: [
+    ['=', 'epoch', session.epoch], // else a token that was used, or is of an older connection, takes the session away
+    ['=', 'status', 'online'], // else a session that was given up lives on, and its will is published all the same
+  ],
+  set: { ...onNewConnection(now), ...next },
+  add: { epoch: 1 },
+});
+
+const onNewConnection = (now: number) =>
+  ({
     mode: 'queued',
-    connectionId,
-    expiresAt: 0,
-    windowLeft: window,
+    connectedAt: now,
     tick: 1,
     tickDueAt: now,
     leaseUntil: 0,
     quietSince: now,
     leakSeenAt: 0,
-    refreshedAt,
-  },
-  add: { epoch: 1 },
-});
+  }) as const;
 
 // ── The end of a connection, and of a session ──────────────────────────────────────────────────────────────────────
 

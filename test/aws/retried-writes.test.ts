@@ -2,6 +2,8 @@
  * DynamoDB carries a write out, its answer is lost, and the SDK sends it again. The broker must not notice: a change counts
  * once, and whoever made it learns that it was made.
  */
+import { announce, open } from '../../src/session/connection.ts';
+import { NO_WILL } from '../../src/session/ids.ts';
 import { createAwsSubject } from '../contracts/aws-subject.ts';
 import { freshAddress, freshConnection, messageOf, plain, sessionOf } from '../contracts/subject.ts';
 
@@ -68,11 +70,13 @@ describe('a write that the SDK sends twice', () => {
     expect((await subject.ports.inFlight.list(here)).map(plain)).toEqual([plain(messageOf(1))]);
   });
 
-  it('opens a connection once, and closing it still tells whose it was', async () => {
+  it('announces and opens a connection, and says so; closing it still tells whose it was', async () => {
+    const { connections } = subject.ports;
     const connectionId = freshConnection();
-    const session = { ...freshAddress(), epoch: 4, persistent: true };
-    expect(await subject.ports.connections.open(connectionId, session)).toBe(true);
-    expect(await subject.ports.connections.open(connectionId, session)).toBe(false);
-    expect(await subject.ports.connections.close(connectionId)).toMatchObject(session);
+    const session = { ...freshAddress(), epoch: 4, persistent: true, will: NO_WILL, connectedAt: 90 };
+    expect((await connections.change(connectionId, announce(session.clientId, 50))).done).toBe(true);
+    expect((await connections.change(connectionId, open(session, 60, 100))).done).toBe(true);
+    expect((await connections.change(connectionId, open(session, 60, 110))).done).toBe(false);
+    expect(await connections.close(connectionId, 200)).toMatchObject(session);
   });
 });

@@ -46,7 +46,7 @@ describe('AWS calls one after the other (warm Lambda)', () => {
 
   const client = async (clientId: string, clean: boolean) => {
     const socket = await subject.openSocket();
-    expect(await send(socket, { ...connectPacket(clientId), clean })).toMatch(/^!1:/);
+    expect(await send(socket, { ...connectPacket(clientId), clean })).toMatch(/^!1;token=/);
     return socket;
   };
 

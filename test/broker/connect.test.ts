@@ -233,7 +233,7 @@ describe('the CONNACK of a resumed session', () => {
 
     const back = world.open();
     const reply = await back.send({ ...connectPacket('client'), clean: false });
-    expect(reply).toEqual({ taken: 1, close: undefined, packets: [] });
+    expect(reply).toMatchObject({ taken: 1, close: undefined, packets: [] });
     await publisher.send(publishPacket('a', 'live'), publishPacket('a', 'QoS 0', 0));
     expect(back.pushes()).toMatchObject([{ cmd: 'connack', returnCode: 0, sessionPresent: true }]);
     await world.runTicks();

@@ -1,6 +1,7 @@
 /** SUBSCRIBE and UNSUBSCRIBE on a connection that outlived its session: somebody died before it closed that one, too. */
-import type { ClientId, ConnectionId, Generation } from '../../src/session/ids.ts';
+import type { ClientId, Generation } from '../../src/session/ids.ts';
 import { begin, end } from '../../src/session/transitions.ts';
+import { nextConnect } from '../session/sessions.ts';
 import { createWorld, type Packet, subscribePacket, type World } from './world.ts';
 
 const CLIENT = 'client' as ClientId;
@@ -20,12 +21,7 @@ const ends: readonly (readonly [string, (world: World) => Promise<unknown>])[] =
   [
     'was replaced',
     async (world) => {
-      const created = {
-        generation: 'next' as Generation,
-        connectionId: 'next=' as ConnectionId,
-        persistent: true,
-        windowLeft: 1,
-      };
+      const created = { ...nextConnect, generation: 'next' as Generation, persistent: true };
       await world.stores.sessions.change(CLIENT, begin(created, await sessionOf(world), world.context.clock.now()));
     },
   ],

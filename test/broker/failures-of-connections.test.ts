@@ -55,7 +55,7 @@ describe.each(failures)('%s at any call', (failure) => {
         const packet = { ...connectPacket('subscriber'), clean: false };
         const { struck, died, result } = await world.during(call, failure, () => socket.send(packet));
         // What was pushed to a client end that got its CONNACK counts, though it closes the socket for want of a reply.
-        subscriber.use({ ...socket, sessionPresent: true });
+        subscriber.use({ ...socket, sessionPresent: true, token: '' });
         if (died || result?.close) {
           await world.runTicks();
           await subscriber.read();

@@ -17,6 +17,7 @@ const COMES_BACK = 30_000;
 const LAMBDA_TIMEOUT = 25_000;
 const guarded = [
   'sessions',
+  'wills',
   'inFlight',
   'subscriptions',
   'filters',

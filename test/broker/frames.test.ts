@@ -118,7 +118,7 @@ describe('a reply', () => {
     const world = createWorld();
     const connectionId = 'wire=' as ConnectionId;
     const reply = (body: string) => handleFrame(world.context, { connectionId, body, deadline: Infinity });
-    expect(await reply(encodeFrame([connectPacket('client')]))).toBe('!1:IAIAAA==');
+    expect(await reply(encodeFrame([connectPacket('client')]))).toBe('!1;token=Y2xpZW50.secret-1:IAIAAA==');
     expect(await reply('wAA=')).toBe('!1:0AA=');
     expect(await reply('wADAAA==')).toBe('!2:0ADQAA==');
     expect(await reply('QAIAAQ==')).toBe('!1:'); // PUBACK

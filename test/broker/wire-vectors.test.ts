@@ -1,10 +1,8 @@
 /** Literal frames: the broker's end against test/vectors/wire.json, whose schema is in its `_about`. */
-import { encodePush, encodePushedClose, encodeReply } from '../../src/mqtt/frame.ts';
+import { type CloseReason, encodePush, encodePushedClose, encodeReply } from '../../src/mqtt/frame.ts';
 import { bytes, clientFrames, closings, pushes, replies, text } from '../client/vectors.ts';
 import wire from '../vectors/wire.json' with { type: 'json' };
 import { createWorld, parseReply } from './world.ts';
-
-type CloseReason = NonNullable<Parameters<typeof encodeReply>[2]>;
 
 describe('client frames', () => {
   it.each(clientFrames)('wire $name', async ({ packets, frames }) => {
@@ -24,9 +22,10 @@ describe('client frames', () => {
 
 describe('replies', () => {
   const encodable = replies.filter((_, index) => !('decodeOnly' in (wire.replies[index] ?? {})));
-  it.each(encodable)('wire $name', ({ frame, taken, close, packets }) => {
-    expect(encodeReply(taken, packets.map(bytes), close as CloseReason)).toBe(frame);
-    expect(parseReply(frame)).toMatchObject({ taken, close });
+  it.each(encodable)('wire $name', ({ frame, taken, close, token, next, packets }) => {
+    const fields = { ...(close && { close: close as CloseReason }), ...(token && { token }), ...(next && { next }) };
+    expect(encodeReply(taken, packets.map(bytes), fields)).toBe(frame);
+    expect(parseReply(frame)).toMatchObject({ taken, close, token, next });
   });
 });
 

@@ -2,19 +2,27 @@
  * The broker on memory ports, with virtual time: clients are driven packet by packet, queues are worked off when the test
  * says so. Nothing here waits for real time.
  */
+
+import { createHash } from 'node:crypto';
 import { generate, parser } from 'mqtt-packet';
-import type { Context, Settings } from '../../src/broker/context.ts';
+import { type Context, type Settings, stillAtWork } from '../../src/broker/context.ts';
 import { handleDisconnect } from '../../src/broker/handle-disconnect.ts';
 import { handleFrame } from '../../src/broker/handle-frame.ts';
-import { stillAtWork } from '../../src/broker/lose-connection.ts';
 import type { Gateway, Job, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
 import { redeliver } from '../../src/broker/redeliver.ts';
 import { runJob } from '../../src/broker/run-job.ts';
+import { watchSocket } from '../../src/broker/watch-socket.ts';
 import { createMemoryStores } from '../../src/memory/stores.ts';
 import { MAX_FRAME_CHARACTERS } from '../../src/mqtt/frame.ts';
 import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
 
 export type Packet = Parameters<typeof generate>[0];
+export interface Will {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+}
 export type Received = Record<string, unknown> & { readonly cmd: string };
 
 export const defaultSettings: Settings = {
@@ -30,9 +38,12 @@ export const defaultSettings: Settings = {
   maxTopicBytes: 512,
   maxTopicLevels: 16,
   maxFilterShapes: 100,
+  lifecycleEvents: 'off',
 };
 
 const timing = { lambdaTimeout: 25_000, queueVisibility: 10_000, clockMargin: 5_000, postTimeout: 2_000 };
+
+const hash = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
 interface Due<T> {
   readonly at: number;
@@ -63,6 +74,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       const socket = sockets.get(connectionId);
       if (socket) socket.open = false;
     },
+    has: async (connectionId) => sockets.get(connectionId)?.open ?? false,
   };
   const stores = createMemoryStores(clock, timing.queueVisibility);
   const ports: Ports = {
@@ -91,6 +103,11 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       message: () => `message-${++counter}` as MessageId,
       client: () => `auto-${++counter}` as ClientId,
       unit: () => `unit-${++counter}`,
+    },
+    secrets: {
+      create: () => `secret-${++counter}`,
+      hash,
+      matches: (secret, expected) => hash(secret) === expected,
     },
     log: (event, fields) => {
       lines.push({ event, ...fields });
@@ -149,13 +166,30 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       sockets.set(connectionId, { open: true, frames: [] });
       return createSocket(connectionId);
     },
-    /** A client that has connected; fails where CONNACK does not say 0. */
-    connect: async (clientId: string, options: { clean?: boolean } = {}) => {
+    /** Lets virtual time pass in steps of a second, working off jobs and ticks as they become due. */
+    pass: async (seconds: number) => {
+      for (let passed = 0; passed < seconds; passed++) {
+        now += 1_000;
+        await world.runJobs();
+        await world.runTicks();
+      }
+    },
+    /** As `open`, with what `$connect` does. */
+    handshake: async () => {
       const socket = world.open();
-      const { packets } = await socket.send({ ...connectPacket(clientId), clean: options.clean ?? true });
+      await watchSocket(context.timers, socket.connectionId);
+      return socket;
+    },
+    /** A client that has connected; fails where CONNACK does not say 0. */
+    connect: async (
+      clientId: string,
+      { watched, ...options }: { clean?: boolean; keepalive?: number; will?: Will; watched?: boolean } = {},
+    ) => {
+      const socket = watched ? await world.handshake() : world.open();
+      const { packets, token } = await socket.send({ ...connectPacket(clientId), ...options } as Packet);
       const connack = [...packets, ...socket.pushes()].find(({ cmd }) => cmd === 'connack');
       if (connack?.returnCode !== 0) throw new Error(`no CONNACK 0 but ${JSON.stringify(connack)}`);
-      return { ...socket, sessionPresent: connack.sessionPresent as boolean };
+      return { ...socket, sessionPresent: connack.sessionPresent as boolean, token: token ?? '' };
     },
   };
 
@@ -182,6 +216,8 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       frame,
       send: (...packets: Packet[]) => frame(encodeFrame(packets)),
       bytes: (...bytes: number[]) => frame(Buffer.from(bytes).toString('base64')),
+      /** Moves the session of `token` here (wire §8). */
+      move: (token: string) => frame(`^${token}`),
       /** Packets pushed since the last call. */
       pushes: (): Received[] => {
         const socket = sockets.get(connectionId);
@@ -262,9 +298,17 @@ export const parsePackets = (base64: string): Received[] => {
 };
 
 export const parseReply = (text: string) => {
-  const match = /^!(\d+)(?:;close=([a-z-]+))?:(.*)$/s.exec(text);
+  const match = /^!(\d+)((?:;[a-z]+=[^;:]+)*):(.*)$/s.exec(text);
   if (!match) throw new Error(`not a reply: ${text.slice(0, 100)}`);
-  return { taken: Number(match[1]), close: match[2], packets: parsePackets(match[3] ?? '') };
+  const [, taken, fields = '', body = ''] = match;
+  const field = (name: string) => new RegExp(`;${name}=([^;]+)`).exec(fields)?.[1];
+  return {
+    taken: Number(taken),
+    close: field('close'),
+    token: field('token'),
+    next: field('next') === undefined ? undefined : Number(field('next')),
+    packets: parsePackets(body),
+  };
 };
 
 /** Payloads of the PUBLISH packets among `packets`, as text. */

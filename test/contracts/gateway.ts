@@ -18,6 +18,14 @@ export function gatewayContract(subject: () => Subject): void {
       expect(await gateway().post(freshConnection(), '>:')).toBe('gone');
     });
 
+    it('knows a socket that is open, and none that is gone or never was', async () => {
+      const socket = await subject().openSocket();
+      expect(await gateway().has(socket.connectionId)).toBe(true);
+      await socket.close();
+      expect(await gateway().has(socket.connectionId)).toBe(false);
+      expect(await gateway().has(freshConnection())).toBe(false);
+    });
+
     it('closes a socket; closing one that is gone is no error', async () => {
       const socket = await subject().openSocket();
       await gateway().close(socket.connectionId);

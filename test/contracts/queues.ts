@@ -1,6 +1,7 @@
 /** What the clients' queues and the work queues must do, whoever implements them. */
-import type { StoredMessage } from '../../src/broker/ports.ts';
+import type { ListedQueue, StoredMessage } from '../../src/broker/ports.ts';
 import type { MessageId } from '../../src/session/ids.ts';
+import type { SessionAddress } from '../../src/session/session.ts';
 import { freshAddress, plain, type Subject } from './subject.ts';
 
 const VISIBILITY = 10_000;
@@ -92,6 +93,40 @@ export function queuesContract(subject: () => Subject): void {
       const next = { ...session, generation: `${session.generation}-next` as typeof session.generation };
       expect(await queues().receive(next, 1)).toEqual([]);
       expect(await queues().send(next, [stored('other')])).toEqual({ sent: 0, missing: true });
+    });
+  });
+
+  describe('all queues', () => {
+    const listed = async () => {
+      const all: ListedQueue[] = [];
+      let after: string | undefined;
+      do {
+        const { found, next } = await queues().list(after);
+        all.push(...found);
+        after = next;
+      } while (after !== undefined);
+      return all;
+    };
+    const of = async ({ generation }: SessionAddress) =>
+      (await listed()).filter(({ owner }) => owner?.generation === generation);
+
+    it('are listed with their owners, while they are there', async () => {
+      const mine = await withQueue(1);
+      const other = await withQueue(0);
+      expect(await of(mine.session)).toEqual([{ name: expect.any(String), owner: mine.session }]);
+      expect(await of(other.session)).toHaveLength(1);
+      await queues().destroy(mine.session);
+      expect(await of(mine.session)).toEqual([]);
+      expect(await of(other.session)).toHaveLength(1);
+    });
+
+    it('can be discarded by name; discarding what is not there is no error', async () => {
+      const { session } = await withQueue(1);
+      const [{ name } = { name: '' }] = await of(session);
+      await queues().discard(name);
+      expect(await queues().send(session, [stored('dead')])).toEqual({ sent: 0, missing: true });
+      expect((await listed()).map((queue) => queue.name)).not.toContain(name);
+      await queues().discard(name);
     });
   });
 

@@ -1,9 +1,10 @@
 /** What the stores must do, whoever implements them. */
 
-import type { Subscription } from '../../src/broker/ports.ts';
+import type { Subscription, Will } from '../../src/broker/ports.ts';
 import type { Change } from '../../src/session/change.ts';
-import type { ClientId } from '../../src/session/ids.ts';
-import type { Session } from '../../src/session/session.ts';
+import { announce, type Connection, leaveCheck, open, seen } from '../../src/session/connection.ts';
+import { type ClientId, type ConnectionId, type MessageId, NO_WILL, type WillId } from '../../src/session/ids.ts';
+import type { Session, SessionEpoch } from '../../src/session/session.ts';
 import { freshAddress, freshConnection, messageOf, plain, type Subject, sessionOf } from './subject.ts';
 
 export function storesContract(subject: () => Subject): void {
@@ -145,6 +146,121 @@ export function storesContract(subject: () => Subject): void {
     });
   });
 
+  describe('sessions that expire', () => {
+    const create = async (expiryPart: number, expiresAt: number) => {
+      const address = freshAddress();
+      const status = expiresAt === 0 ? 'online' : 'offline';
+      const session = sessionOf(address, { status, expiryPart, expiresAt });
+      await ports().sessions.change(address.clientId, { if: [['absent']], set: session });
+      return address.clientId;
+    };
+    /** Page after page, to the end. */
+    const expired = async (part: number, before: number) => {
+      const pages: (readonly ClientId[])[] = [];
+      let after: string | undefined;
+      do {
+        const { found, next } = await ports().sessions.expired(part, before, after);
+        pages.push(found);
+        after = next;
+      } while (after !== undefined);
+      return { pages, found: pages.flat() };
+    };
+    const now = 1_767_225_600_000;
+
+    it('are found in their part when their time has come, the earliest first; one that is online never', async () => {
+      const second = await create(3, now);
+      const first = await create(3, 999); // fewer digits, and yet earlier
+      await create(3, now + 1);
+      await create(3, 0);
+      await create(4, 5);
+      expect((await expired(3, now)).found).toEqual([first, second]);
+      expect((await expired(5, now)).found).toEqual([]);
+    });
+
+    it('are found anew at each new time, and no more once they are online or removed', async () => {
+      const [back, later, removed] = [await create(6, 10), await create(6, 10), await create(6, 10)];
+      await ports().sessions.change(back, { if: [], set: { expiresAt: 0 } });
+      await ports().sessions.change(later, { if: [], set: { expiresAt: 30 } });
+      await ports().sessions.remove(removed, []);
+      expect((await expired(6, 20)).found).toEqual([]);
+      expect((await expired(6, 30)).found).toEqual([later]);
+    });
+
+    it('come in pages: each of very many once, several at the same time among them', async () => {
+      const created = await Promise.all(
+        Array.from({ length: 230 }, async (_, index) => {
+          const expiresAt = 1_000 + Math.floor(index / 3);
+          return { clientId: await create(7, expiresAt), expiresAt };
+        }),
+      );
+      const times = new Map(created.map(({ clientId, expiresAt }) => [clientId, expiresAt]));
+      const { pages, found } = await expired(7, now);
+      expect(pages.length).toBeGreaterThan(2);
+      expect([...found].sort()).toEqual([...times.keys()].sort());
+      expect(found.map((clientId) => times.get(clientId))).toEqual(created.map(({ expiresAt }) => expiresAt));
+    });
+  });
+
+  describe('wills', () => {
+    const willOf = (changes: Partial<Will> = {}): Will => ({
+      id: 'will' as MessageId,
+      topic: 'a/b',
+      payload: new Uint8Array([0, 1, 255]),
+      qos: 1,
+      retain: true,
+      leaseUntil: 0,
+      ...changes,
+    });
+    const id = 'connection=' as WillId;
+    const read = async (clientId: ClientId) => {
+      const will = await ports().wills.read(clientId, id);
+      return will && plain(will);
+    };
+
+    it('are read as they were put, the last one under an id; nothing where nothing was', async () => {
+      const { clientId } = freshAddress();
+      expect(await read(clientId)).toBeUndefined();
+      await ports().wills.put(clientId, id, willOf());
+      await ports().wills.put(clientId, 'another=' as WillId, willOf({ topic: 'other' }));
+      expect(await read(clientId)).toEqual(plain(willOf()));
+      await ports().wills.put(clientId, id, willOf({ qos: 0, payload: new Uint8Array() }));
+      expect(await read(clientId)).toEqual(plain(willOf({ qos: 0, payload: new Uint8Array() })));
+    });
+
+    it('hold payloads of 128 KiB', async () => {
+      const { clientId } = freshAddress();
+      await ports().wills.put(clientId, id, willOf({ payload: new Uint8Array(131_072).fill(7) }));
+      expect((await ports().wills.read(clientId, id))?.payload.byteLength).toBe(131_072);
+    });
+
+    it('are changed where the conditions hold, and no ghost is made of one that is gone', async () => {
+      const { clientId } = freshAddress();
+      const claim: Change<Will> = { if: [['<=', 'leaseUntil', 10]], set: { leaseUntil: 40 } };
+      expect(await ports().wills.change(clientId, id, claim)).toEqual({ done: false, record: undefined });
+      await ports().wills.put(clientId, id, willOf());
+      const claimed = await ports().wills.change(clientId, id, claim);
+      expect(claimed.done && plain(claimed.record)).toEqual(plain(willOf({ leaseUntil: 40 })));
+      expect((await ports().wills.change(clientId, id, claim)).done).toBe(false);
+      expect(await read(clientId)).toEqual(plain(willOf({ leaseUntil: 40 })));
+    });
+
+    it('are removed once, and say so', async () => {
+      const { clientId } = freshAddress();
+      await ports().wills.put(clientId, id, willOf());
+      expect(await ports().wills.remove(clientId, id)).toBe(true);
+      expect(await ports().wills.remove(clientId, id)).toBe(false);
+      expect(await read(clientId)).toBeUndefined();
+    });
+
+    it('stand apart from the session of their client', async () => {
+      const address = freshAddress();
+      await ports().wills.put(address.clientId, id, willOf());
+      expect(await ports().sessions.read(address.clientId)).toBeUndefined();
+      expect(await ports().inFlight.list(address)).toEqual([]);
+      expect(await ports().filters.list(address)).toEqual([]);
+    });
+  });
+
   describe('messages in flight', () => {
     it('keeps each packet id once, and tells sessions and generations apart', async () => {
       const here = freshAddress();
@@ -283,29 +399,67 @@ export function storesContract(subject: () => Subject): void {
   });
 
   describe('connections', () => {
-    const session = { ...freshAddress(), epoch: 4, persistent: true };
+    const session: SessionEpoch = { ...freshAddress(), epoch: 4, persistent: true, will: NO_WILL, connectedAt: 90 };
+    const opened: Connection = { ...session, state: 'connected', since: 100, keepAlive: 60, lastSeen: 100, check: 0 };
+    const step = (connectionId: ConnectionId, change: Change<Connection>) =>
+      ports().connections.change(connectionId, change);
+    const announced = async () => {
+      const connectionId = freshConnection();
+      await step(connectionId, announce(session.clientId, 50));
+      return connectionId;
+    };
+    const connected = async () => {
+      const connectionId = await announced();
+      await step(connectionId, open(session, 60, 100));
+      return connectionId;
+    };
 
-    it('opens once', async () => {
-      const connection = freshConnection();
-      expect(await ports().connections.read(connection)).toBeUndefined();
-      expect(await ports().connections.open(connection, session)).toBe(true);
-      expect(await ports().connections.open(connection, session)).toBe(false);
-      expect(await ports().connections.read(connection)).toEqual({ ...session, state: 'connected' });
+    it('are announced once, and opened once', async () => {
+      const connectionId = freshConnection();
+      expect(await ports().connections.read(connectionId)).toBeUndefined();
+      const known = { clientId: session.clientId, state: 'announced', since: 50, check: 0 };
+      expect(await step(connectionId, announce(session.clientId, 50))).toEqual({ done: true, record: known });
+      expect(await step(connectionId, announce(session.clientId, 60))).toEqual({ done: false, record: known });
+      expect(await step(connectionId, open(session, 60, 100))).toEqual({ done: true, record: opened });
+      expect(await step(connectionId, open(session, 60, 110))).toEqual({ done: false, record: opened });
+      expect(await ports().connections.read(connectionId)).toEqual(opened);
     });
 
-    it('closes for good, and says what it was, once', async () => {
-      const connection = freshConnection();
-      await ports().connections.open(connection, session);
-      expect(await ports().connections.close(connection)).toEqual({ ...session, state: 'connected' });
-      expect((await ports().connections.close(connection))?.state).toBe('closed');
-      expect((await ports().connections.read(connection))?.state).toBe('closed');
-      expect(await ports().connections.open(connection, session)).toBe(false);
+    it('are not opened unannounced', async () => {
+      expect(await step(freshConnection(), open(session, 60, 100))).toEqual({ done: false, record: undefined });
     });
 
-    it('remembers a close that came before the connection was known', async () => {
-      const connection = freshConnection();
-      expect(await ports().connections.close(connection)).toBeUndefined();
-      expect(await ports().connections.open(connection, session)).toBe(false);
+    it('close for good, and say what they were, once', async () => {
+      const connectionId = await connected();
+      expect(await ports().connections.close(connectionId, 200)).toEqual(opened);
+      expect(await ports().connections.close(connectionId, 210)).toEqual({ ...opened, state: 'closed', since: 200 });
+      expect(await ports().connections.read(connectionId)).toMatchObject({ ...session, state: 'closed' });
+      for (const change of [announce(session.clientId, 300), open(session, 60, 300)]) {
+        expect((await step(connectionId, change)).done).toBe(false);
+      }
+    });
+
+    it('remember a close that came before they were known, or opened', async () => {
+      const unknown = freshConnection();
+      expect(await ports().connections.close(unknown, 40)).toBeUndefined();
+      expect(await ports().connections.read(unknown)).toEqual({ state: 'closed', since: 40 });
+      expect((await step(unknown, announce(session.clientId, 50))).done).toBe(false);
+      const early = await announced();
+      expect(await ports().connections.close(early, 60)).toMatchObject({ state: 'announced' });
+      expect((await step(early, open(session, 60, 100))).done).toBe(false);
+    });
+
+    it('note when something was heard, the latest only', async () => {
+      const connectionId = await connected();
+      expect((await step(connectionId, seen(130))).record).toEqual({ ...opened, lastSeen: 130 });
+      expect(await step(connectionId, seen(120))).toEqual({ done: false, record: { ...opened, lastSeen: 130 } });
+      expect(await step(freshConnection(), seen(130))).toEqual({ done: false, record: undefined });
+    });
+
+    it('go on to the next check once', async () => {
+      const connectionId = await connected();
+      expect((await step(connectionId, leaveCheck(0))).record).toEqual({ ...opened, check: 1 });
+      expect((await step(connectionId, leaveCheck(0))).done).toBe(false);
     });
 
     it('keeps the parts of a packet in order, the last written of an index', async () => {
@@ -324,10 +478,10 @@ export function storesContract(subject: () => Subject): void {
 
     it('reads the connection together with its parts', async () => {
       const connection = freshConnection();
-      await ports().connections.open(connection, session);
+      await step(connection, announce(session.clientId, 50));
       await ports().connections.putPiece(connection, { index: 0, count: 2, text: 'x'.repeat(32_768), receivedAt: 1 });
       const read = await ports().connections.readWithPieces(connection);
-      expect(read.connection).toEqual({ ...session, state: 'connected' });
+      expect(read.connection).toMatchObject({ clientId: session.clientId, state: 'announced' });
       expect(read.pieces).toHaveLength(1);
     });
   });

@@ -1,6 +1,6 @@
 /** What the contract suites run on: the ports, and the power over their world. */
 import type { Job, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
-import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
+import { type ClientId, type ConnectionId, type Generation, type MessageId, NO_WILL } from '../../src/session/ids.ts';
 import type { InFlight, Session, SessionAddress } from '../../src/session/session.ts';
 
 export interface Subject {
@@ -39,8 +39,13 @@ export const sessionOf = (address: SessionAddress, changes: Partial<Session> = {
   status: 'online',
   mode: 'direct',
   connectionId: 'c=' as ConnectionId,
+  connectedAt: 0,
+  version: 1,
+  resumption: '',
+  will: NO_WILL,
   persistent: true,
   expiresAt: 0,
+  expiryPart: 0,
   sequence: 0,
   pushed: 0,
   windowLeft: 100,

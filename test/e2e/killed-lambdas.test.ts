@@ -20,7 +20,7 @@ const aroundEachCall = (functionName: string, calls: number): Kill[] =>
 describe('killed Lambdas', () => {
   let stack: Stack;
   beforeAll(async () => {
-    stack = await startStack({ settings: { redeliveryRate: 20 } });
+    stack = await startStack({ settings: { redeliveryRate: 20, lifecycleEvents: 'off' } });
   });
   afterEach(async () => {
     stack.faults.clear();
@@ -60,7 +60,7 @@ describe('killed Lambdas', () => {
     await stream.subscriber.leave();
     await stream.publish(3, 'in one go');
     const before = stack.faults.struck('lambda.kill');
-    const kill = aroundEachCall('message', 6);
+    const kill = aroundEachCall('message', 7);
     stack.faults.set({ lambda: { kill } });
     await stream.subscriber.come();
     await stack.faults.untilStruck('lambda.kill', before + kill.length);

@@ -1,6 +1,7 @@
 /** A local stack for end-to-end tests, and MQTT.js clients over the transport. */
 import mqtt, { type IClientOptions, type IConnackPacket, type MqttClient } from 'mqtt';
 import { WebSocket } from 'ws';
+import { type Clock, systemClock } from '../../client/clock.ts';
 import { overServerlessMqtt } from '../../client/transport.ts';
 import { type LocalStack, type LocalStackOptions, startLocalStack } from '../../local/stack.ts';
 
@@ -16,10 +17,13 @@ export interface Client {
 
 /** Makes the clients of one broker, and ends them. */
 export interface Clients {
-  /** One that connects, and goes on connecting whatever happens. Ask it for the reasons by its `error` events. */
-  open(clientId: string, options?: IClientOptions): MqttClient;
+  /**
+   * One that connects, and goes on connecting whatever happens. Ask it for the reasons by its `error` events.
+   * @param clock the time that its transport goes by
+   */
+  open(clientId: string, options?: IClientOptions, clock?: Clock): MqttClient;
   /** One that is connected. Rejects where it is refused. */
-  connect(clientId: string, options?: IClientOptions): Promise<Client>;
+  connect(clientId: string, options?: IClientOptions, clock?: Clock): Promise<Client>;
   /** Cuts the client's socket in the middle of whatever it does, and ends the client. */
   cut(client: MqttClient): Promise<void>;
   /** Ends those that are still there, without a word. */
@@ -52,7 +56,7 @@ export async function startStack(options: LocalStackOptions = {}): Promise<Stack
 export function clientsOf(url: string): Clients {
   /** Each with its newest socket. */
   const sockets = new Map<MqttClient, () => WebSocket | undefined>();
-  const open = (clientId: string, options: IClientOptions = {}): MqttClient => {
+  const open = (clientId: string, options: IClientOptions = {}, clock: Clock = systemClock): MqttClient => {
     let newest: WebSocket | undefined;
     class Socket extends WebSocket {
       constructor(address: string, protocols: string[]) {
@@ -61,9 +65,10 @@ export function clientsOf(url: string): Clients {
       }
     }
     const client = mqtt.connect(url, {
-      ...overServerlessMqtt({ WebSocket: Socket as never, random: () => 0 }),
+      ...overServerlessMqtt({ WebSocket: Socket as never, random: () => 0, clock }),
       clientId,
       clean: true,
+      keepalive: 0, // clients go by their own time, and the stack's time is made to jump
       ...options,
     });
     sockets.set(client, () => newest);
@@ -72,7 +77,7 @@ export function clientsOf(url: string): Clients {
   };
   return {
     open,
-    connect: (clientId, options) => connected(open(clientId, options)),
+    connect: (clientId, options, clock) => connected(open(clientId, options, clock)),
     cut: async (client) => {
       sockets.get(client)?.()?.terminate();
       await client.endAsync(true);

@@ -44,14 +44,34 @@ describe('tables', () => {
           { AttributeName: 'pk', KeyType: 'HASH' },
           { AttributeName: 'sk', KeyType: 'RANGE' },
         ],
-        AttributeDefinitions: [
+        AttributeDefinitions: Match.arrayWith([
           { AttributeName: 'pk', AttributeType: 'S' },
           { AttributeName: 'sk', AttributeType: 'S' },
-        ],
+        ]),
         TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
       },
     });
+  });
+
+  test('sessions are found by the time they expire, through an index of keys', () => {
+    const [, { Properties }] = named(ofType(template, 'AWS::DynamoDB::Table'), 'TablesSessions');
+    expect(Properties.GlobalSecondaryIndexes).toEqual([
+      {
+        IndexName: 'expiry',
+        KeySchema: [
+          { AttributeName: 'expiryPart', KeyType: 'HASH' },
+          { AttributeName: 'expiresAt', KeyType: 'RANGE' },
+        ],
+        Projection: { ProjectionType: 'KEYS_ONLY' },
+      },
+    ]);
+    expect(Properties.AttributeDefinitions.slice(2)).toEqual([
+      { AttributeName: 'expiryPart', AttributeType: 'N' },
+      { AttributeName: 'expiresAt', AttributeType: 'N' },
+    ]);
+    const [, subscriptions] = named(ofType(template, 'AWS::DynamoDB::Table'), 'TablesSubscriptions');
+    expect(subscriptions.Properties).not.toHaveProperty('GlobalSecondaryIndexes');
   });
 
   test('have no name of their own, which a stack deployed again would find taken', () => {
@@ -83,12 +103,49 @@ describe('queues', () => {
       stack.hasResourceProperties('AWS::SQS::QueuePolicy', {
         Queues: [{ Ref: id }],
         PolicyDocument: {
-          Statement: [
-            { Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } }, Principal: { AWS: '*' } },
-          ],
+          Statement: Match.arrayWith([
+            Match.objectLike({
+              Effect: 'Deny',
+              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+              Principal: { AWS: '*' },
+            }),
+          ]),
         },
       });
     }
+  });
+
+  test('let the rules of this stack send to the timers, and nobody else', () => {
+    const allowed = [...ofType(template, 'AWS::SQS::QueuePolicy').values()].flatMap(({ Properties }) =>
+      Properties.PolicyDocument.Statement.filter(({ Effect }: { Effect: string }) => Effect === 'Allow'),
+    );
+    const rules = ofType(template, 'AWS::Events::Rule');
+    expect(allowed).toEqual(
+      ['SchedulesSweep', 'SchedulesCollectQueues'].map((name) => ({
+        Effect: 'Allow',
+        Principal: { Service: 'events.amazonaws.com' },
+        Action: ['sqs:SendMessage', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'],
+        Resource: { 'Fn::GetAtt': ['QueuesTimers07861ADA', 'Arn'] },
+        Condition: { ArnEquals: { 'aws:SourceArn': { 'Fn::GetAtt': [named(rules, name)[0], 'Arn'] } } },
+      })),
+    );
+  });
+});
+
+describe('schedules', () => {
+  test.each([
+    ['Sweep', 'rate(1 minute)', '{"job":"sweep"}'],
+    ['CollectQueues', 'rate(1 day)', '{"job":"collect-queues"}'],
+  ])('%s, at a %s, sends %s to the timers', (name, rate, Input) => {
+    expect(named(ofType(template, 'AWS::Events::Rule'), `Schedules${name}`)[1].Properties).toMatchObject({
+      ScheduleExpression: rate,
+      State: 'ENABLED',
+      Targets: [{ Arn: { 'Fn::GetAtt': ['QueuesTimers07861ADA', 'Arn'] }, Input }],
+    });
+  });
+
+  test('are these and no others', () => {
+    stack.resourceCountIs('AWS::Events::Rule', 2);
   });
 });
 
@@ -166,6 +223,7 @@ describe('Lambdas', () => {
     });
     for (const lambda of lambdas.values()) {
       expect(lambda.Properties.Environment.Variables).toEqual({
+        STACK_NAME: 'serverless-mqtt',
         SETTINGS: JSON.stringify(brokerPart(readDeploymentSettings({}))),
         SESSIONS_TABLE: { Ref: 'TablesSessions486350CB' },
         SUBSCRIPTIONS_TABLE: { Ref: 'TablesSubscriptionsEF5802C5' },

@@ -9,6 +9,7 @@ import { functions, type LambdaEnvironment } from '../../lib/resources.ts';
 import { ofType } from './synthesised.ts';
 
 const environment: LambdaEnvironment = {
+  STACK_NAME: 'a',
   SETTINGS: '{}',
   SESSIONS_TABLE: 'sessions',
   SUBSCRIPTIONS_TABLE: 'subscriptions',

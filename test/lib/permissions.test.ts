@@ -14,8 +14,10 @@ const logs = ['logs:CreateLogStream', 'logs:PutLogEvents'];
 const gateway = 'arn:{AWS::Partition}:execute-api:{AWS::Region}:{AWS::AccountId}:{GatewayApi4EDF2151}/mqtt';
 const post = `${gateway}/POST/@connections/*`;
 const close = `${gateway}/DELETE/@connections/*`;
+const look = `${gateway}/GET/@connections/*`;
 const clientQueues = 'arn:{AWS::Partition}:sqs:{AWS::Region}:{AWS::AccountId}:serverless-mqtt_session_*';
 const sessions = '{TablesSessions486350CB.Arn}';
+const expiry = `${sessions}/index/expiry`;
 const subscriptions = '{TablesSubscriptionsEF5802C5.Arn}';
 const redelivery = '{QueuesRedelivery690ED472.Arn}';
 const timers = '{QueuesTimers07861ADA.Arn}';
@@ -23,6 +25,7 @@ const timers = '{QueuesTimers07861ADA.Arn}';
 const expected: Record<string, Record<string, string[]>> = {
   ConnectRole: {
     '{ConnectLogs.Arn}': logs,
+    [timers]: [send],
   },
   MessageRole: {
     '{MessageLogs.Arn}': logs,
@@ -51,10 +54,15 @@ const expected: Record<string, Record<string, string[]>> = {
   TimerRole: {
     '{TimerLogs.Arn}': logs,
     [sessions]: items,
-    [subscriptions]: itemsBut('PutItem', 'Query'),
-    [clientQueues]: ['sqs:CreateQueue', 'sqs:DeleteQueue'],
-    [timers]: consume,
+    [subscriptions]: itemsBut('PutItem'),
+    [expiry]: ['dynamodb:Query'],
+    [clientQueues]: ['sqs:CreateQueue', 'sqs:DeleteQueue', send],
+    '*': ['sqs:ListQueues'], // which knows no resource
+    [redelivery]: [send],
+    [timers]: [...consume, send],
+    [post]: manage,
     [close]: manage,
+    [look]: manage,
   },
 };
 

@@ -71,6 +71,11 @@ describe('a setting with rules of its own', () => {
     expect(said({ liveTraffic: 'fast' })).toBe('setting liveTraffic is "fast": it must be one of ordered, interleaved');
   });
 
+  test('lifecycleEvents are on or off', () => {
+    expect(value('lifecycleEvents', 'off')).toContainEqual(['lifecycleEvents', 'off']);
+    expect(said({ lifecycleEvents: true })).toBe('setting lifecycleEvents is true: it must be one of on, off');
+  });
+
   test.each(['a', 'Broker-2', 'x'.repeat(32)])('stackName may be %s', (given) => {
     expect(value('stackName', given)).toContainEqual(['stackName', given]);
   });

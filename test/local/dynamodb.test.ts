@@ -21,6 +21,12 @@ import './fixtures/quiet-sdk.ts';
 import { type ManualClock, manualClock } from './fixtures/manual-clock.ts';
 
 const TableName = 'sessions';
+const keys = {
+  partitionKey: 'pk',
+  sortKey: 'sk',
+  timeToLive: 'ttl',
+  indexes: { byTime: { partitionKey: 'part', sortKey: 'time' } },
+};
 const unused = (): never => {
   throw new Error('not part of this test');
 };
@@ -38,7 +44,7 @@ beforeEach(async () => {
   dynamodb = await openDynamoDb({
     clock,
     faults: switches,
-    tables: { [TableName]: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl' } },
+    tables: { [TableName]: keys },
     sweepEveryMs: 600_000,
   });
   http = await listen(0);
@@ -165,8 +171,8 @@ describe('single-item conditional writes', () => {
 
 describe('queries', () => {
   test('by prefix of the sort key, in the order of its UTF-8, whatever stands beside', async () => {
-    const keys = ['inflight/1', 'inflight/10', 'inflight/2', 'inflight/ä', 'inflight/€', 'inflight/😀', 'session'];
-    for (const sk of keys) await put(sk);
+    const sorted = ['inflight/1', 'inflight/10', 'inflight/2', 'inflight/ä', 'inflight/€', 'inflight/😀', 'session'];
+    for (const sk of sorted) await put(sk);
     await put('inflight/1', {}, 'other');
     await put('inflight/1', {}, 'p/2');
     const { Items } = await client.send(
@@ -177,7 +183,7 @@ describe('queries', () => {
         ExpressionAttributeValues: { ':pk': { S: 'p' }, ':sk': { S: 'inflight/' } },
       }),
     );
-    expect(Items?.map(({ sk }) => sk?.S)).toEqual(keys.slice(0, -1));
+    expect(Items?.map(({ sk }) => sk?.S)).toEqual(sorted.slice(0, -1));
   });
 
   test('pages of 1 MB are followed to the end', async () => {
@@ -205,6 +211,66 @@ describe('queries', () => {
 
   test('an item above 400 KB is refused', async () => {
     expect(await nameOf(put('huge', { large: { S: 'x'.repeat(410_000) } }))).toBe('ValidationException');
+  });
+});
+
+describe('an index', () => {
+  const inIndex = (part: number, time: number) => ({ part: { N: String(part) }, time: { N: String(time) } });
+  const query = (more: object = {}) =>
+    client.send(
+      new QueryCommand({
+        TableName,
+        IndexName: 'byTime',
+        KeyConditionExpression: '#part = :part AND #time BETWEEN :first AND :last',
+        ExpressionAttributeNames: { '#part': 'part', '#time': 'time' },
+        ExpressionAttributeValues: { ':part': { N: '2' }, ':first': { N: '1' }, ':last': { N: '100' } },
+        ...more,
+      }),
+    );
+  const found = async (more: object = {}) => (await query(more)).Items?.map(({ sk }) => sk?.S);
+
+  test('is ordered by number, and holds keys only of items that have both of its own', async () => {
+    await put('nine', { ...inIndex(2, 9), more: { S: 'not in the index' } });
+    await put('ten', inIndex(2, 10));
+    await put('zero', inIndex(2, 0));
+    await put('late', inIndex(2, 101));
+    await put('elsewhere', inIndex(20, 10));
+    await put('half', { time: { N: '10' } });
+    expect((await query()).Items).toEqual([
+      { ...key('nine'), ...inIndex(2, 9) },
+      { ...key('ten'), ...inIndex(2, 10) },
+    ]);
+  });
+
+  test('follows what becomes of an item', async () => {
+    await put('s', inIndex(2, 9));
+    await put('s', inIndex(2, 0));
+    expect(await found()).toEqual([]);
+    await put('s', inIndex(2, 50));
+    expect(await found()).toEqual(['s']);
+    await client.send(new DeleteItemCommand({ TableName, Key: key('s') }));
+    expect(await found()).toEqual([]);
+  });
+
+  test('comes in pages, items with one time among them', async () => {
+    for (const sk of ['1', '2', '3', '4', '5']) await put(sk, inIndex(2, 7));
+    const pages: (string | undefined)[] = [];
+    let ExclusiveStartKey: object | undefined;
+    do {
+      const page = await query({ Limit: 2, ExclusiveStartKey });
+      expect(page.Items?.length).toBeLessThanOrEqual(2);
+      pages.push(...(page.Items ?? []).map(({ sk }) => sk?.S));
+      ExclusiveStartKey = page.LastEvaluatedKey;
+    } while (ExclusiveStartKey !== undefined);
+    expect(pages.sort()).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  test.each([
+    ['a consistent read', () => query({ ConsistentRead: true })],
+    ['an index that is not there', () => query({ IndexName: 'nowhere' })],
+    ['a key of the wrong type', () => put('s', { part: { S: '2' }, time: { N: '1' } })],
+  ])('refuses %s', async (_, call) => {
+    expect(await nameOf(call())).toBe('ValidationException');
   });
 });
 
@@ -278,11 +344,8 @@ describe('faults', () => {
   });
 });
 
-test('a table that a crash left unfinished is made again', async () => {
-  const directory = temporaryDirectory();
-  const tables = { sessions: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl' } };
-  const slow = await openEngine(directory.path, 100);
-  await slow.run('CreateTable', {
+describe('a table found on the disk', () => {
+  const plainTable = {
     TableName,
     BillingMode: 'PAY_PER_REQUEST',
     AttributeDefinitions: ['pk', 'sk'].map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
@@ -290,13 +353,42 @@ test('a table that a crash left unfinished is made again', async () => {
       { AttributeName: 'pk', KeyType: 'HASH' },
       { AttributeName: 'sk', KeyType: 'RANGE' },
     ],
+  };
+  let directory: ReturnType<typeof temporaryDirectory>;
+  beforeEach(() => {
+    directory = temporaryDirectory();
   });
-  await slow.close();
-  const engine = await openEngine(directory.path);
-  await createTables(engine, tables);
-  expect(await engine.run('PutItem', { TableName, Item: key('s') })).toEqual({ ok: {} });
-  await engine.close();
-  directory.remove();
+  afterEach(() => directory.remove());
+
+  test('is made again where a crash left it unfinished', async () => {
+    const slow = await openEngine(directory.path, 100);
+    await slow.run('CreateTable', plainTable);
+    await slow.close();
+    const engine = await openEngine(directory.path);
+    await createTables(engine, { [TableName]: keys });
+    expect(await engine.run('PutItem', { TableName, Item: key('s') })).toEqual({ ok: {} });
+    await engine.close();
+  });
+
+  test('gets the index that it was made without, and keeps what is in it', async () => {
+    const older = await openEngine(directory.path);
+    await createTables(older, { [TableName]: { ...keys, indexes: {} } });
+    await older.run('PutItem', { TableName, Item: key('old') });
+    await older.close();
+    const engine = await openEngine(directory.path);
+    await createTables(engine, { [TableName]: keys });
+    expect(await engine.run('GetItem', { TableName, Key: key('old') })).toEqual({ ok: { Item: key('old') } });
+    const item = { ...key('new'), part: { N: '2' }, time: { N: '5' } };
+    await engine.run('PutItem', { TableName, Item: item });
+    const query = {
+      TableName,
+      IndexName: 'byTime',
+      KeyConditionExpression: 'part = :part',
+      ExpressionAttributeValues: { ':part': { N: '2' } },
+    };
+    expect(await engine.run('Query', query)).toMatchObject({ ok: { Items: [item] } });
+    await engine.close();
+  });
 });
 
 test('what it cannot do is said by name', async () => {

@@ -160,6 +160,27 @@ describe('finding', () => {
     expect((await aws.client.send(new ListQueuesCommand({ QueueNamePrefix: 'z' }))).QueueUrls).toBeUndefined();
   });
 
+  test.each([0, 1_001])('ListQueues: pages of %d are refused', async (MaxResults) => {
+    expect((await failureOf(aws.client.send(new ListQueuesCommand({ MaxResults })))).name).toBe(
+      'InvalidParameterValue',
+    );
+  });
+
+  test('ListQueues: there is a NextToken where more is there, and only to one who asked for pages', async () => {
+    for (let n = 0; n < 1_001; n += 1) aws.sqs.queues.provide(`q-${n}`, {});
+    const list = (more: object) => aws.client.send(new ListQueuesCommand({ QueueNamePrefix: 'q-', ...more }));
+    const unasked = await list({});
+    expect(unasked.QueueUrls).toHaveLength(1_000);
+    expect(unasked.NextToken).toBeUndefined();
+    const { QueueUrls = [], NextToken } = await list({ MaxResults: 1_000 });
+    expect(QueueUrls).toHaveLength(1_000);
+    expect(NextToken).toBeDefined();
+    const rest = await list({ MaxResults: 1, NextToken });
+    expect(rest.QueueUrls).toHaveLength(1);
+    expect(QueueUrls).not.toContain(rest.QueueUrls?.[0]);
+    expect(rest.NextToken).toBeUndefined();
+  });
+
   test('an operation it does not know is named', async () => {
     const command = new TagQueueCommand({ QueueUrl: await aws.create('q'), Tags: { a: 'b' } });
     expect((await failureOf(aws.client.send(command))).message).toContain('TagQueue');

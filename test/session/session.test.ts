@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { apply, holds } from '../../src/session/change.ts';
-import type { ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
+import type { ConnectionId, Generation, MessageId, WillId } from '../../src/session/ids.ts';
 import {
   deadSessions,
   isAlive,
@@ -11,7 +11,17 @@ import {
   writeDead,
 } from '../../src/session/session.ts';
 import { begin, mayHeal, resume } from '../../src/session/transitions.ts';
-import { connecting, direct, ended, everyAttribute, GENERATION, NOW, offline, queued } from './sessions.ts';
+import {
+  connecting,
+  direct,
+  ended,
+  everyAttribute,
+  GENERATION,
+  NOW,
+  nextConnect,
+  offline,
+  queued,
+} from './sessions.ts';
 
 const sessions: fc.Arbitrary<Session> = fc.record({
   generation: fc.constantFrom('a', 'b').map((each) => each as Generation),
@@ -19,8 +29,13 @@ const sessions: fc.Arbitrary<Session> = fc.record({
   status: fc.constantFrom('connecting', 'online', 'offline', 'ended'),
   mode: fc.constantFrom('direct', 'queued'),
   connectionId: fc.constantFrom('', 'c=').map((each) => each as ConnectionId),
+  connectedAt: fc.nat(),
+  version: fc.nat(),
+  resumption: fc.string(),
+  will: fc.constantFrom('', 'c=').map((each) => each as WillId),
   persistent: fc.boolean(),
   expiresAt: fc.nat(),
+  expiryPart: fc.nat(),
   sequence: fc.nat(),
   pushed: fc.nat(),
   windowLeft: fc.integer(),
@@ -40,6 +55,8 @@ const sessions: fc.Arbitrary<Session> = fc.record({
 const created = fc.record({
   generation: fc.constantFrom('new', 'newer').map((each) => each as Generation),
   connectionId: fc.constant('new=' as ConnectionId),
+  resumption: fc.string(),
+  will: fc.constantFrom('' as WillId, 'new=' as WillId),
   persistent: fc.boolean(),
   windowLeft: fc.nat(),
 });
@@ -53,8 +70,9 @@ describe('begin', () => {
         const made = apply(change, former);
         expect(Object.keys(made).sort()).toEqual(Object.keys(everyAttribute).sort());
         expect(Object.values(made)).not.toContain(undefined);
-        const { epoch, predecessors, ...rest } = made;
-        expect({ ...apply(begin(session, undefined, now), undefined), epoch, predecessors }).toEqual(made);
+        const { epoch, version, predecessors, ...rest } = made;
+        expect(version).toBe(epoch);
+        expect({ ...apply(begin(session, undefined, now), undefined), epoch, version, predecessors }).toEqual(made);
         expect(rest).toMatchObject({
           ...session,
           status: 'online',
@@ -81,12 +99,7 @@ describe('begin', () => {
     ['a living one with dead before it', { ...direct, predecessors: 'x@1 y@2' }, `x@1 y@2 ${GENERATION}@${NOW}`],
     ['one that ended before', { ...ended, predecessors: 'x@1', expiresAt: NOW - 9 }, `x@1 ${GENERATION}@${NOW - 9}`],
   ])('remembers whom to clean up, and since when: %s', (_what, former, predecessors) => {
-    const session = {
-      generation: 'new' as Generation,
-      connectionId: 'c=' as ConnectionId,
-      persistent: true,
-      windowLeft: 1,
-    };
+    const session = { ...nextConnect, generation: 'new' as Generation, persistent: true };
     const made = apply(begin(session, former, NOW), former);
     expect(made.predecessors).toBe(predecessors);
     expect(writeDead(deadSessions(made))).toBe(predecessors);
@@ -102,7 +115,9 @@ describe('begin', () => {
 it('two connections that resume one session never share an epoch', () => {
   fc.assert(
     fc.property(sessions, (session) => {
-      const [one, two] = (['one=', 'two='] as ConnectionId[]).map((each) => resume(session, each, 10, NOW, NOW));
+      const [one, two] = (['one=', 'two='] as ConnectionId[]).map((each) =>
+        resume(session, { ...nextConnect, connectionId: each, refreshedAt: NOW }, NOW),
+      );
       if (!one || !two) throw new Error('there are two');
       const after = apply(one, session);
       expect(holds(two.if, after)).toBe(false);

@@ -1,8 +1,8 @@
 /** Sessions to begin a test with. */
 import { apply } from '../../src/session/change.ts';
-import { type ConnectionId, type Generation, NO_CONNECTION } from '../../src/session/ids.ts';
+import { type ConnectionId, type Generation, NO_CONNECTION, NO_WILL } from '../../src/session/ids.ts';
 import type { Session } from '../../src/session/session.ts';
-import { begin } from '../../src/session/transitions.ts';
+import { begin, type NextConnect } from '../../src/session/transitions.ts';
 
 export const GENERATION = 'generation' as Generation;
 export const CONNECTION = 'connection=' as ConnectionId;
@@ -15,8 +15,13 @@ export const everyAttribute: Readonly<Record<keyof Session, true>> = {
   status: true,
   mode: true,
   connectionId: true,
+  connectedAt: true,
+  version: true,
+  resumption: true,
+  will: true,
   persistent: true,
   expiresAt: true,
+  expiryPart: true,
   sequence: true,
   pushed: true,
   windowLeft: true,
@@ -34,8 +39,11 @@ export const everyAttribute: Readonly<Record<keyof Session, true>> = {
   refreshedAt: true,
 };
 
+/** What a CONNECT brings. */
+export const nextConnect: NextConnect = { connectionId: CONNECTION, resumption: 'hash', will: NO_WILL, windowLeft: 10 };
+
 export const direct: Session = apply(
-  begin({ generation: GENERATION, connectionId: CONNECTION, persistent: true, windowLeft: 10 }, undefined, NOW - 1_000),
+  begin({ ...nextConnect, generation: GENERATION, persistent: true }, undefined, NOW - 1_000),
   undefined,
 );
 export const queued: Session = { ...direct, mode: 'queued', tick: 3, tickDueAt: NOW, backlog: 5, backlogBytes: 50 };

@@ -1,16 +1,27 @@
 /** For each step of a session: when it may be taken, what refuses it, and what does not matter. */
 import { apply, type Change, holds } from '../../src/session/change.ts';
-import type { ConnectionId, Generation } from '../../src/session/ids.ts';
-import type { Session } from '../../src/session/session.ts';
+import type { ConnectionId, Generation, WillId } from '../../src/session/ids.ts';
+import { expiryPartOf, type Session } from '../../src/session/session.ts';
 import * as transitions from '../../src/session/transitions.ts';
-import { connecting, direct, ended, everyAttribute, GENERATION, NOW, offline, queued } from './sessions.ts';
+import {
+  connecting,
+  direct,
+  ended,
+  everyAttribute,
+  GENERATION,
+  NOW,
+  nextConnect,
+  offline,
+  queued,
+} from './sessions.ts';
 
 const OTHER = 'other' as Generation;
 const NEW_CONNECTION = 'new=' as ConnectionId;
 const { epoch } = direct;
 const tick = { generation: GENERATION, epoch, number: 3 };
 const claimed = { ...queued, leaseUntil: NOW + 30_000 };
-const created = { generation: OTHER, connectionId: NEW_CONNECTION, persistent: false, windowLeft: 7 };
+const next = { ...nextConnect, connectionId: NEW_CONNECTION, resumption: 'next hash', will: 'next=' as WillId };
+const created = { ...next, generation: OTHER, persistent: false, windowLeft: 7 };
 const bounds = { maxStoredMessages: 10, maxStoredBytes: 100 };
 const result = { deleted: 2, deletedBytes: 20, postAllowedAt: NOW + 1_000, dueAt: NOW + 1_000, leakSeenAt: 0 };
 
@@ -24,6 +35,25 @@ interface Row {
   /** What becomes of `given`; all else stays. */
   readonly after: Partial<Session>;
 }
+
+/** What a new connection changes, whichever way it came. */
+const connectedAnew = {
+  connectionId: NEW_CONNECTION,
+  connectedAt: NOW,
+  resumption: 'next hash',
+  epoch: epoch + 1,
+  mode: 'queued',
+  tick: 1,
+  tickDueAt: NOW,
+  leaseUntil: 0,
+  quietSince: NOW,
+} as const;
+const connectedByConnect = {
+  ...connectedAnew,
+  status: 'connecting',
+  will: 'next=' as WillId,
+  version: epoch + 1,
+} as const;
 
 const otherSession = { generation: OTHER };
 const otherEpochs = [{ epoch: epoch - 1 }, { epoch: epoch + 1 }];
@@ -41,6 +71,9 @@ const rows: Readonly<Record<string, Row>> = {
     after: {
       ...created,
       epoch: NOW,
+      version: NOW,
+      connectedAt: NOW,
+      expiryPart: expiryPartOf(OTHER),
       status: 'online',
       mode: 'direct',
       expiresAt: 0,
@@ -53,34 +86,26 @@ const rows: Readonly<Record<string, Row>> = {
     },
   },
   resume: {
-    change: transitions.resume({ ...offline, windowLeft: 2 }, NEW_CONNECTION, 9, NOW - 7, NOW),
+    change: transitions.resume({ ...offline, windowLeft: 2 }, { ...next, windowLeft: 9, refreshedAt: NOW - 7 }, NOW),
     given: { ...offline, windowLeft: 2 },
     refusedBy: [...otherEpochs, { status: 'ended' }, { status: 'online' }, { status: 'connecting' }],
-    after: {
-      epoch: epoch + 1,
-      status: 'connecting',
-      connectionId: NEW_CONNECTION,
-      expiresAt: 0,
-      windowLeft: 9,
-      refreshedAt: NOW - 7,
-      tick: 1,
-      quietSince: NOW,
-    },
+    after: { ...connectedByConnect, expiresAt: 0, windowLeft: 9, refreshedAt: NOW - 7 },
   },
   'resume, while connected': {
-    change: transitions.resume({ ...direct, leaseUntil: NOW + 1 }, NEW_CONNECTION, 10, direct.refreshedAt, NOW),
+    change: transitions.resume({ ...direct, leaseUntil: NOW + 1 }, { ...next, refreshedAt: direct.refreshedAt }, NOW),
     given: { ...direct, leaseUntil: NOW + 1 },
     refusedBy: [...otherEpochs, { status: 'offline' }],
-    after: {
-      epoch: epoch + 1,
-      status: 'connecting',
-      mode: 'queued',
-      connectionId: NEW_CONNECTION,
-      tick: 1,
-      tickDueAt: NOW,
-      leaseUntil: 0,
-      quietSince: NOW,
-    },
+    after: connectedByConnect,
+  },
+  move: {
+    change: transitions.move(
+      { ...direct, leaseUntil: NOW + 1, will: 'first=' as WillId },
+      { connectionId: NEW_CONNECTION, resumption: 'next hash', windowLeft: 9, refreshedAt: NOW - 7 },
+      NOW,
+    ),
+    given: { ...direct, leaseUntil: NOW + 1, will: 'first=' as WillId },
+    refusedBy: [...otherEpochs, ...notConnected, { status: 'connecting' }],
+    after: { ...connectedAnew, windowLeft: 9, refreshedAt: NOW - 7 },
   },
   goOffline: {
     change: transitions.goOffline(epoch, NOW + 5),

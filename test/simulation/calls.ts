@@ -2,7 +2,7 @@
 import type { Ports } from '../../src/broker/ports.ts';
 import type { Change, Condition } from '../../src/session/change.ts';
 
-export type PortName = Exclude<keyof Ports, 'clock' | 'ids' | 'log'>;
+export type PortName = Exclude<keyof Ports, 'clock' | 'ids' | 'secrets' | 'log'>;
 
 /** One condition of one conditional write, as it is written in a mutant's name. */
 export const render = (condition: Condition<object>): string =>
@@ -35,6 +35,8 @@ const removed = (port: PortName, at: number): Conditional => ({
 
 export const conditionals: readonly Conditional[] = [
   changed('sessions', 1),
+  changed('connections', 1),
+  changed('wills', 2),
   changed('inFlight', 2),
   changed('subscriptions', 2),
   changed('filters', 2),

@@ -10,11 +10,13 @@ import { handleFrame } from '../../src/broker/handle-frame.ts';
 import type { Job, Log, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
 import { redeliver } from '../../src/broker/redeliver.ts';
 import { runJob } from '../../src/broker/run-job.ts';
+import { watchSocket } from '../../src/broker/watch-socket.ts';
 import { createMemoryStores } from '../../src/memory/stores.ts';
 import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
 import type { Choices } from './choices.ts';
 import { createSimulatedClientQueues } from './client-queues.ts';
 import type { Faults } from './faults.ts';
+import { withLaggingIndex } from './lagging-index.ts';
 import { createLambdas, type Lambda } from './lambdas.ts';
 import { withRepeats } from './repeats.ts';
 import { createSockets, type Socket } from './sockets.ts';
@@ -39,9 +41,17 @@ export interface CloudOptions {
   readonly trace: ((line: string) => void) | undefined;
   /** The same ports, seen by someone who notes what happens. */
   readonly watch: (ports: Ports) => Ports;
+  /** The same, as one job works with them. */
+  readonly watchJob: (ports: Ports, job: Job) => Ports;
+  /** The same, as the Lambda of one frame works with them. */
+  readonly watchFrame: (ports: Ports, frame: string) => Ports;
+  /** The broker has answered a frame of a Lambda that began `from` then. */
+  readonly answered: (connectionId: ConnectionId, from: number, frame: string, reply: string) => void;
   readonly posted: (connectionId: ConnectionId, frame: string) => void;
   readonly mayLose: (connectionId: ConnectionId) => boolean;
   readonly log: Log;
+  /** The sweeper comes every minute. */
+  readonly isSwept: boolean;
   /** Breaks the broker on purpose. */
   readonly spoil?: Spoil | undefined;
   readonly step: () => number;
@@ -49,6 +59,7 @@ export interface CloudOptions {
 
 const guarded = [
   'sessions',
+  'wills',
   'inFlight',
   'filters',
   'connections',
@@ -77,16 +88,19 @@ export function createCloud(options: CloudOptions) {
 
   /** Works on every body of a batch in one Lambda; tells which of them are done. */
   const consumer =
-    <T>(name: (body: T) => string, task: (context: Context, body: T, lambda: Lambda) => Promise<void>) =>
+    <T>(
+      name: (body: T) => string,
+      task: (context: Context, body: T, lambda: Lambda) => Promise<void>,
+      watch: (ports: Ports, body: T) => Ports = (ports) => ports,
+    ) =>
     (bodies: readonly T[], ended: (done: readonly boolean[]) => void): void => {
       const done = bodies.map(() => false);
       lambdas.start(
         bodies.map(name).join('+'),
         async (lambda) => {
-          const context = contextOf(lambda);
           await Promise.all(
             bodies.map(async (body, index) => {
-              await task(context, body, lambda).then(
+              await task(contextOf(lambda, watch(ports, body)), body, lambda).then(
                 () => {
                   done[index] = true;
                 },
@@ -104,7 +118,7 @@ export function createCloud(options: CloudOptions) {
     choices,
     faults,
     time,
-    mayLose: true,
+    mayLose: () => true,
     consume: consumer(
       ({ clientId, epoch, number }) => `tick ${clientId} ${epoch % 100_000}/${number}`,
       (context, tick, { deadline, clockError }) => redeliver(context, tick, deadline + clockError),
@@ -114,12 +128,27 @@ export function createCloud(options: CloudOptions) {
     choices,
     faults,
     time,
-    mayLose: false,
+    // the sweeper finds what was not cleaned up
+    mayLose: ({ job }) => job === 'clean-up' && options.isSwept,
     consume: consumer(
       ({ job }) => job,
       (context, job) => runJob(context, job),
+      options.watchJob,
     ),
+    isRoutine: (job) => job.job === 'check' && isAtRest(job.connectionId),
   });
+  /** A check of this connection finds nothing to do, whenever it comes, as long as the client goes on. */
+  const isAtRest = (connectionId: ConnectionId): boolean => {
+    const session = memory.sessions.all().find((each) => each.connectionId === connectionId);
+    if (session?.status !== 'online' || session.mode !== 'direct' || session.backlog > 0) return false;
+    const { generation, epoch } = session;
+    const connection = memory.connections
+      .all()
+      .find((each) => each.state === 'connected' && each.generation === generation && each.epoch === epoch);
+    if (connection === undefined || !sockets.isOpen(connectionId)) return false;
+    // what a worker of an older connection has left in flight too late waits for the next connection
+    return memory.inFlight.all(connection).every((each) => each.epoch < epoch);
+  };
   const sockets = createSockets({
     choices,
     faults,
@@ -138,6 +167,7 @@ export function createCloud(options: CloudOptions) {
 
   const ports = options.watch({
     ...memory,
+    sessions: withLaggingIndex(memory.sessions, time, faults),
     queues: createSimulatedClientQueues(memory.queues, clock, choices, faults),
     gateway: sockets.gateway,
     redelivery,
@@ -149,18 +179,23 @@ export function createCloud(options: CloudOptions) {
       client: () => `auto${++named}` as ClientId,
       unit: () => `u${++named}`,
     },
+    secrets: {
+      create: () => `secret${++named}`,
+      hash: (secret) => `hash of ${secret}`,
+      matches: (secret, hash) => hash === `hash of ${secret}`,
+    },
     log: options.log,
   });
 
-  const contextOf = (lambda: Lambda): Context => {
+  const contextOf = (lambda: Lambda, own: Ports = ports): Context => {
     const context: Context = {
-      ...ports,
+      ...own,
       clock: lambdas.clockOf(lambda),
       settings,
       timing,
       knownShapes: new Set(),
     };
-    const sent: Ports = { ...ports, ...withRepeats(ports, memory, lambda, faults, time, options.weakSpots) };
+    const sent: Ports = { ...own, ...withRepeats(own, memory, lambda, faults, time, options.weakSpots) };
     const guards = guarded.map((name) => [name, lambdas.guard<object>(name, sent[name], lambda)]);
     const waiting: Context = { ...context, ...Object.fromEntries(guards) };
     return options.spoil ? options.spoil(waiting, ports, lambda) : waiting;
@@ -172,27 +207,48 @@ export function createCloud(options: CloudOptions) {
     sockets,
     redelivery,
     timers,
+    /** `$connect`: only where its Lambda is done the socket can be used, else there is none. */
+    handshake: (socket: Socket, name: string, opened: () => void): void => {
+      lambdas.start(
+        `$connect ${name}`,
+        (lambda) => watchSocket(contextOf(lambda).timers, socket.id),
+        ({ state }) => {
+          if (state !== 'done') sockets.close(socket);
+          else if (sockets.accept(socket)) opened();
+        },
+      );
+    },
     /** A text frame of a client. Each starts a Lambda of its own. */
     frame: (socket: Socket, name: string, body: string): void => {
       if (socket.state === 'closed') return;
       socket.working++;
       let reply: string | undefined;
+      let startedAt = 0;
       lambdas.start(
         name,
         async (lambda) => {
           const deadline = lambda.deadline + lambda.clockError;
-          reply = await handleFrame(contextOf(lambda), { connectionId: socket.id, body, deadline });
+          startedAt = time.now();
+          reply = await handleFrame(contextOf(lambda, options.watchFrame(ports, body)), {
+            connectionId: socket.id,
+            body,
+            deadline,
+          });
         },
         () => {
           socket.working--;
           socket.workedLast = options.step();
+          if (reply !== undefined) options.answered(socket.id, startedAt, body, reply);
           if (reply !== undefined) sockets.toClient(socket, reply);
           else if (!faults.strikes('noReply')) sockets.toClient(socket, '{"message":"Internal server error"}');
         },
       );
     },
-    /** Nothing runs and nothing is to be done. */
-    isIdle: () => lambdas.runningCount() === 0 && redelivery.bodies().length === 0 && timers.bodies().length === 0,
+    /** What the work queues hold that is not routine. */
+    pending: (): readonly string[] =>
+      [...redelivery.pending(), ...timers.pending()].map((each) => JSON.stringify(each)),
+    /** Nothing runs, and nothing is to be done but routine. */
+    isIdle: () => lambdas.runningCount() === 0 && redelivery.isIdle() && timers.isIdle(),
   };
 }
 

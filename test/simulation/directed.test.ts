@@ -1,11 +1,21 @@
 /** Mutants that no seed catches in reasonable time: played by hand. */
 import type { Ports } from '../../src/broker/ports.ts';
 import { runJob } from '../../src/broker/run-job.ts';
-import type { ClientId, ConnectionId, MessageId } from '../../src/session/ids.ts';
+import type { ClientId, MessageId } from '../../src/session/ids.ts';
 import type { Session } from '../../src/session/session.ts';
 import { claim, resume } from '../../src/session/transitions.ts';
 import { beforeChange, createStallingWorld } from '../broker/stalls.ts';
-import { createWorld, disconnect, payloads, puback, publishPacket, subscribePacket } from '../broker/world.ts';
+import {
+  connectPacket,
+  createWorld,
+  disconnect,
+  payloads,
+  pingreq,
+  puback,
+  publishPacket,
+  subscribePacket,
+} from '../broker/world.ts';
+import { nextConnect } from '../session/sessions.ts';
 import { directed, spoiltByHand } from './mutants.ts';
 
 /** As if 65,534 messages had passed since the first: the packet id of the one after the next is 1 again. */
@@ -145,7 +155,10 @@ describe('a publisher that sends an overdue tick again, and the session has a ne
     meanwhile(async () => {
       const session = (await world.session('s')) as Session;
       const now = world.context.clock.now();
-      await world.stores.sessions.change('s' as ClientId, resume(session, 'next=' as ConnectionId, 1, now, now));
+      await world.stores.sessions.change(
+        's' as ClientId,
+        resume(session, { ...nextConnect, windowLeft: 1, refreshedAt: now }, now),
+      );
       world.advance(6_000);
     });
     await publisher.send(publishPacket('t', 'a', 1, 1), publishPacket('t', 'b', 1, 2));
@@ -303,5 +316,179 @@ describe('a refresh of the times to live, and a filter that is unsubscribed mean
 
   it(`is caught: ${directed.keepNote}`, async () => {
     expect(await play(true)).toEqual(['a']);
+  });
+});
+
+/** A Lambda hangs where it is about to make the change of a connection that has this name. */
+const stallingAt = (name: 'leaveCheck' | 'seen', isSpoilt: boolean) =>
+  createStallingWorld((ports: Ports, pause) => {
+    const { connections } = isSpoilt ? spoiltByHand(ports, directed[name]) : ports;
+    return {
+      connections: {
+        ...connections,
+        change: async (connectionId, change) => {
+          if (change.name === name) await pause();
+          return connections.change(connectionId, change);
+        },
+      },
+    };
+  });
+
+describe('a check that came twice, and one of the two hangs until the next one is done', () => {
+  /** Returns how often the one after that is sent. */
+  const play = async (isSpoilt: boolean): Promise<number> => {
+    const { world, meanwhile } = stallingAt('leaveCheck', isSpoilt);
+    const { connectionId } = await world.connect('s');
+    const check = (number: number) => runJob(world.context, { job: 'check', connectionId, number });
+    meanwhile(async () => {
+      await check(0);
+      await check(1);
+    });
+    await check(0);
+    await check(1);
+    return world.jobs.filter(({ body }) => body.job === 'check' && body.number === 2).length;
+  };
+
+  it('makes none due again that is done', async () => {
+    expect(await play(false)).toBe(1);
+  });
+
+  it(`is caught: ${directed.leaveCheck}`, async () => {
+    expect(await play(true)).toBe(2);
+  });
+});
+
+describe('a Lambda that hangs before it notes that a client was heard, and the client is heard again meanwhile', () => {
+  /** Returns whether the client is connected 15 s later, with a keep-alive of 20 s. */
+  const play = async (isSpoilt: boolean): Promise<boolean> => {
+    const { world, meanwhile } = stallingAt('seen', isSpoilt);
+    const client = world.open();
+    await client.send({ ...connectPacket('s'), keepalive: 20 });
+    world.advance(10_000);
+    meanwhile(async () => {
+      world.advance(25_000);
+      await client.send(pingreq);
+    });
+    await client.send(pingreq);
+    world.advance(15_000);
+    await runJob(world.context, { job: 'check', connectionId: client.connectionId, number: 0 });
+    return client.isOpen();
+  };
+
+  it('does not make it seem silent', async () => {
+    expect(await play(false)).toBe(true);
+  });
+
+  it(`is caught: ${directed.seen}`, async () => {
+    expect(await play(true)).toBe(false);
+  });
+});
+
+describe('an UNSUBSCRIBE that hangs before it forgets the filter, which the next connection has noted meanwhile', () => {
+  /** Returns what is left of the session's subscriptions when it has ended. */
+  const play = async (isSpoilt: boolean): Promise<number> => {
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => {
+      const { filters } = isSpoilt ? spoiltByHand(ports, directed.forget) : ports;
+      return {
+        filters: {
+          ...ports.filters,
+          remove: async (...remove) => {
+            await pause();
+            return filters.remove(...remove);
+          },
+        },
+      };
+    });
+    const client = await world.connect('s', { clean: false });
+    await client.send(subscribePacket({ a: 1 }));
+    meanwhile(async () => {
+      const next = await world.connect('s', { clean: false });
+      await next.send(subscribePacket({ a: 1 }));
+    });
+    await client.send({ cmd: 'unsubscribe', messageId: 9, unsubscriptions: ['a'] });
+    await (await world.connect('s')).send(disconnect);
+    await world.cleanUp();
+    return world.stores.subscriptions.all().length;
+  };
+
+  it('leaves the note to clean-up', async () => {
+    expect(await play(false)).toBe(0);
+  });
+
+  it(`is caught: ${directed.forget}`, async () => {
+    expect(await play(true)).toBe(1);
+  });
+});
+
+describe('a worker that hangs before it heals a leaked backlog, and a publisher counts meanwhile', () => {
+  /** Returns what the subscriber gets. */
+  const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) =>
+      beforeChange('heal')(isSpoilt ? spoiltByHand(ports, directed.heal) : ports, pause),
+    );
+    const first = await world.connect('s', { clean: false });
+    await first.send(subscribePacket({ '#': 1 }));
+    await first.drop();
+    await world.stores.sessions.change('s' as ClientId, { if: [], add: { backlog: 1, backlogBytes: 1 } }); // died then
+    const client = await world.connect('s', { clean: false });
+    const publisher = await world.connect('p');
+    meanwhile(() => publisher.send(publishPacket('t', 'a')));
+    await world.drain(120_000);
+    return payloads(client.pushes());
+  };
+
+  it('does not forget what was counted', async () => {
+    expect(await play(false)).toEqual(['a']);
+  });
+
+  it(`is caught: ${directed.heal}`, async () => {
+    expect(await play(true)).toEqual([]);
+  });
+});
+
+describe('a tick that comes twice, and the session is direct since the first', () => {
+  /** Returns what the subscriber gets by the second. */
+  const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
+    const world = createWorld({}, (ports) => (isSpoilt ? spoiltByHand(ports, directed.claim) : ports));
+    const first = await world.connect('s', { clean: false });
+    await first.send(subscribePacket({ '#': 1 }));
+    await first.drop();
+    await (await world.connect('p')).send(publishPacket('t', 'a'));
+    const client = await world.connect('s', { clean: false });
+    const doubled = { ...world.ticks[0] } as (typeof world.ticks)[number];
+    await world.drain(2_000);
+    expect(payloads(client.pushes())).toEqual(['a']);
+    world.ticks.push(doubled);
+    await world.runTicks();
+    return payloads(client.pushes());
+  };
+
+  it('does nothing', async () => {
+    expect(await play(false)).toEqual([]);
+  });
+
+  it(`is caught: ${directed.claim}`, async () => {
+    expect(await play(true)).toEqual(['a']);
+  });
+});
+
+describe('a refresh of the times to live that comes after the will was removed', () => {
+  /** Returns how many wills there are. */
+  const play = async (isSpoilt: boolean): Promise<number> => {
+    const world = createWorld({}, (ports) => (isSpoilt ? spoiltByHand(ports, directed.keepWill) : ports));
+    const will = { topic: 'gone', payload: Buffer.from('gone'), qos: 1 as const, retain: false };
+    const client = await world.connect('s', { clean: false, will });
+    await client.send(disconnect);
+    const { generation } = (await world.session('s')) as Session;
+    await runJob(world.context, { job: 'refresh', clientId: 's' as ClientId, generation });
+    return world.stores.wills.all().length;
+  };
+
+  it('leaves nothing behind', async () => {
+    expect(await play(false)).toBe(0);
+  });
+
+  it(`is caught: ${directed.keepWill}`, async () => {
+    expect(await play(true)).toBe(1);
   });
 });

@@ -26,6 +26,8 @@ export interface Publication {
   readonly inOrder: boolean;
   /** When it was first given to the client end. */
   writtenAt: number;
+  /** How often it was given to a client end. */
+  writes: number;
   readonly sockets: Set<Socket>;
 }
 
@@ -103,6 +105,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   const acknowledgements = new Set<string>();
   /** Records in flight, by generation and packet id. */
   const inFlight = new Map<string, Life>();
+  /** What its publisher had posted, perhaps, and decided again, since a new connection had come meanwhile. */
+  const takenBack = new Set<string>();
   /** The epoch that a stored message arrived on, by generation and message id. */
   const liveEpochs = new Map<string, number>();
   /** Each client's session as it was written last. */
@@ -111,6 +115,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   const claimed = new Map<ClientId, number>();
   /** A tick that was too slow was given back, to be done again. */
   let gaveBack = false;
+  let hasMoved = false;
   let broken: string | undefined;
 
   const fail = (what: string): void => {
@@ -124,8 +129,12 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     return !gaveBack && lostCount() + throttled + unclear + repeated + outage === 0;
   };
 
-  /** A PUBACK's credit that is sent twice with another write in between counts twice (docs/decisions/0008). */
-  const keepsWindow = (): boolean => faults.counts.repeated === 0;
+  /**
+   * A PUBACK's credit that is sent twice with another write in between counts twice (docs/decisions/0008). And where a session
+   * has moved, its library may still hold what its publisher has decided again, or what interleaved traffic has overtaken.
+   */
+  const keepsWindow = (): boolean =>
+    faults.counts.repeated === 0 && !(hasMoved && (takenBack.size > 0 || settings.liveTraffic === 'interleaved'));
 
   // ── What takes effect in the cloud ───────────────────────────────────────────────────────────────────────────────
 
@@ -167,8 +176,17 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     if (backlog < 0 || backlogBytes < 0) fail(`the backlog of ${clientId} is negative`);
     if (backlog > settings.maxStoredMessages) fail(`${backlog} messages are counted for ${clientId}, above the bound`);
     if (backlogBytes > settings.maxStoredBytes) fail(`${backlogBytes} bytes are counted for ${clientId}`);
-    if (windowLeft < 0 || (windowLeft > settings.maxInFlight && keepsWindow()))
+    if (windowLeft < 0 || (windowLeft > settings.maxInFlight && faults.counts.repeated === 0))
       fail(`windowLeft of ${clientId} is ${windowLeft}`);
+  };
+
+  /** A tick is there before the session says that it is due; only a CONNECT, or a move, may die before it has sent the first. */
+  const judgeNudge = (clientId: ClientId, { epoch, tick, status }: Session, { redelivery }: Cloud): void => {
+    if (status !== 'online') return;
+    const isThere = redelivery
+      .bodies()
+      .some((each) => each.clientId === clientId && each.epoch === epoch && each.number === tick);
+    if (!isThere && tick > 1 && faults.counts.deadLettered === 0) fail(`tick ${tick} of ${clientId} was lost`);
   };
 
   /** Wraps ports so that the judge sees what they do. */
@@ -181,7 +199,13 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
         const before = latest.get(clientId);
         if (outcome.done && change.name === 'nudge' && before && now() - before.tickDueAt < OVERDUE_AT_LEAST)
           fail(`a tick of ${clientId} is sent again that was due ${now() - before.tickDueAt} ms ago`);
+        if (outcome.done && change.name === 'nudge') judgeNudge(clientId, outcome.record, cloud());
         if (outcome.done) changed(clientId, outcome.record);
+        // where a session has moved to, pushes wait for the reply, at the client end
+        if (outcome.done && change.name === 'move') {
+          hasMoved = true;
+          admitted.add(outcome.record.connectionId);
+        }
         if (outcome.done && outcome.record.queueReady && outcome.record.status !== 'ended') {
           const key = `${outcome.record.generation} ${clientId}`;
           if (!cloud().memory.queues.all().has(key)) fail(`the queue of ${clientId} is said to be there`);
@@ -197,14 +221,14 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     },
     connections: {
       ...ports.connections,
-      open: async (connectionId, connection) => {
-        const opened = await ports.connections.open(connectionId, connection);
-        const session = sessions.get(connection.generation);
-        if (opened && session) {
-          sessionOf.set(connectionId, session);
-          epochOf.set(connectionId, connection.epoch);
+      change: async (connectionId, change) => {
+        const outcome = await ports.connections.change(connectionId, change);
+        if (outcome.done && change.name === 'open') {
+          const session = sessions.get(outcome.record.generation);
+          if (session) sessionOf.set(connectionId, session);
+          epochOf.set(connectionId, outcome.record.epoch);
         }
-        return opened;
+        return outcome;
       },
     },
     inFlight: {
@@ -239,6 +263,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
         const removed = await ports.inFlight.remove(session, packetId, conditions);
         const life = inFlight.get(`${session.generation} ${packetId}`);
         if (removed) inFlight.delete(`${session.generation} ${packetId}`);
+        if (life && conditions.some((each) => each[1] === 'id')) takenBack.add(life.payload);
         const known = await ports.sessions.read(session.clientId);
         const { postedOn } = life ?? {};
         const isThere = known?.generation === session.generation && known.status === 'online';
@@ -393,10 +418,31 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     replied: (connectionId: ConnectionId): void => {
       admitted.add(connectionId);
     },
-    /** A client end goes on after a hole in a clean session: what was lost comes late, if at all (docs/reliability.md). */
-    mayLose: (connectionId: ConnectionId): boolean => sessionOf.get(connectionId)?.persistent ?? false,
-    writing: (payload: string, publication: Omit<Publication, 'writtenAt' | 'sockets'>, socket: Socket): void => {
-      const known = publications.get(payload) ?? { ...publication, writtenAt: step(), sockets: new Set() };
+    isPersistent: (connectionId: ConnectionId): boolean => sessionOf.get(connectionId)?.persistent ?? false,
+    /** A client end has moved its session: what it has not said on the one socket it says on the other. */
+    moved: (from: Socket, to: Socket): void => {
+      for (const { sockets } of publications.values()) if (sockets.has(from)) sockets.add(to);
+      for (const each of [...acknowledgements]) {
+        const [connectionId, packetId] = each.split(' ');
+        if (connectionId === from.id) acknowledgements.add(`${to.id} ${packetId}`);
+      }
+    },
+    /** A library may hold it under a packet id of which the broker knows nothing any more: its session has moved meanwhile. */
+    wasDecidedAgain: (payload: string): boolean => hasMoved && takenBack.has(payload),
+    /** A client end has handed a message to its library for the second time, under the same packet id. */
+    repeatedly: (payload: string, connectionId: ConnectionId): void => {
+      const { lost, stall, weakSpot } = faults.counts;
+      const isOnce = publications.get(payload)?.writes === 1;
+      if (settings.liveTraffic === 'ordered' && isOnce && hasNoCause() && lost + stall + weakSpot === 0)
+        fail(`${payload} came twice on the way to ${connectionId}, and nothing had gone wrong`);
+    },
+    writing: (
+      payload: string,
+      publication: Omit<Publication, 'writtenAt' | 'writes' | 'sockets'>,
+      socket: Socket,
+    ): void => {
+      const known = publications.get(payload) ?? { ...publication, writtenAt: step(), writes: 0, sockets: new Set() };
+      known.writes++;
       known.sockets.add(socket);
       publications.set(payload, known);
     },

@@ -168,7 +168,7 @@ export function createLambdas({
           trace?.(`${lambda.name} is stopped: its time is up`);
           end(lambda, 'dead');
         },
-        0,
+        { patience: 0 },
       );
       work(lambda).then(
         () => {
@@ -217,7 +217,7 @@ const show = (args: readonly unknown[]): string =>
     .slice(0, 300);
 
 const shorten = (key: string, value: unknown): unknown =>
-  key === 'payload' ? new TextDecoder().decode(value as Uint8Array) : value;
+  key === 'payload' && value instanceof Uint8Array ? new TextDecoder().decode(value) : value;
 
 /** A conditional write whose conditions did not hold. */
 const isRefused = (value: unknown): boolean => (value as { readonly done?: unknown } | undefined)?.done === false;

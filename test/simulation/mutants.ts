@@ -5,8 +5,11 @@
  * Conditions are left out mechanically: whoever adds one to a named write (`Change.name`) has added its mutant. Orders of
  * calls, and the rest, stand below.
  */
-import type { Ports } from '../../src/broker/ports.ts';
+import type { Context } from '../../src/broker/context.ts';
+import type { Job, Ports, Will } from '../../src/broker/ports.ts';
 import { apply, type Change, type Condition, holds } from '../../src/session/change.ts';
+import type { Connection } from '../../src/session/connection.ts';
+import type { ClientId, WillId } from '../../src/session/ids.ts';
 import type { Session } from '../../src/session/session.ts';
 import { type Conditional, conditionals, type PortName, render } from './calls.ts';
 import type { Spoil } from './cloud.ts';
@@ -112,7 +115,12 @@ const asIfDone = async (ports: Ports, port: PortName, method: string, args: read
   if (method === 'send' && port === 'queues') return { sent: (args[1] as readonly unknown[]).length, missing: false };
   if (method !== 'change') return undefined;
   const change = args.at(-1) as Change<object>;
-  const record = port === 'sessions' ? await ports.sessions.read(args[0] as never) : { ...change.set };
+  const reads: Partial<Record<PortName, Method>> = {
+    sessions: ports.sessions.read as Method,
+    connections: ports.connections.read as Method,
+    wills: ports.wills.read as Method,
+  };
+  const record = (await (reads[port]?.(...args) ?? { ...change.set })) as object | undefined;
   return holds(change.if as readonly Condition<Session>[], record as Session)
     ? { done: true, record: apply(change, record) }
     : { done: false, record };
@@ -129,7 +137,11 @@ const methods: readonly (readonly [PortName, string])[] = [
   ['subscriptions', 'change'],
   ['subscriptions', 'remove'],
   ['subscriptions', 'addShape'],
-  ['connections', 'open'],
+  ['connections', 'change'],
+  ['connections', 'close'],
+  ['wills', 'put'],
+  ['wills', 'change'],
+  ['wills', 'remove'],
   ['queues', 'create'],
   ['queues', 'send'],
   ['queues', 'remove'],
@@ -209,7 +221,7 @@ const orders: readonly Mutant[] = [
     'subscriptions.change subscribe',
   ]),
   swapped('forgets the filter before it is unsubscribed', 'subscriptions.change unsubscribe', ['filters.remove']),
-  swapped('opens the connection before the session', 'sessions.change resume', ['connections.open']),
+  swapped('opens the connection before the session', 'sessions.change resume', ['connections.change open']),
   swapped('orders the clean-up after the end', 'timers.send clean-up', [
     'sessions.change endWithConnection',
     'sessions.change end',
@@ -246,11 +258,324 @@ const orders: readonly Mutant[] = [
     /clean-up/,
     'subscriptions.remove if = generation',
   ),
-  tooEarly('looks at what is in flight before it receives', 'inFlight', 'list', ['queues', 'receive']),
+  swapped('orders the will after the end', 'timers.send will', [
+    'sessions.change goOffline',
+    'sessions.change endWithConnection',
+    'sessions.change begin',
+    'sessions.change resume',
+  ]),
+  swapped('keeps the will after the session is written', 'wills.put', [
+    'sessions.change begin',
+    'sessions.change resume',
+  ]),
+  swapped('notes that a check is done before it sends the next', 'timers.send check', [
+    'connections.change leaveCheck',
+  ]),
   tooEarly('takes its second look before it puts in flight', 'sessions', 'read', ['inFlight', 'put']),
 ];
 
 // ── Everything else ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What only Lambdas whose name fits do differently. */
+const lambdasThat = (who: RegExp, spoil: (context: Context, ports: Ports) => Context): Mutant['spoil'] => {
+  return () => (context, ports, lambda) => (who.test(lambda.name) ? spoil(context, ports) : context);
+};
+const WILL_JOB = /(^|\+)will/;
+const CHECK = /(^|\+)check/;
+const SWEEP = /(^|\+)sweep/;
+/** `$default`: what clients send. */
+const FRAME = /^[pqsw]\d+'?#/;
+
+const dropping =
+  (job: string): ((original: Method) => Method) =>
+  (original) =>
+  async (...args) => {
+    if ((args[0] as { readonly job?: string }).job !== job) return original(...args);
+  };
+
+const reading =
+  <R>(see: (record: R) => R | undefined): ((original: Method) => Method) =>
+  (original) =>
+  async (...args) => {
+    const record = (await original(...args)) as R | undefined;
+    return record && see(record);
+  };
+
+const timed: readonly Mutant[] = [
+  {
+    name: '$connect sends no check',
+    spoil: lambdasThat(/^\$connect/, (context) => replacing(context, 'timers', 'send', dropping('check'))),
+  },
+  {
+    name: 'does not settle what was closed',
+    trouble: troubleAt(['goOffline', 'endWithConnection', 'open']),
+    spoil: lambdasThat(CHECK, (context) => {
+      let isClosed = false;
+      const noticing = replacing(
+        context,
+        'connections',
+        'read',
+        reading<Connection>((connection) => {
+          isClosed = connection.state === 'closed';
+          return connection;
+        }),
+      );
+      return replacing(
+        noticing,
+        'sessions',
+        'read',
+        reading<Session>((session) => (isClosed ? undefined : session)),
+      );
+    }),
+  },
+  {
+    name: 'takes a client for silent after its keep-alive',
+    spoil: lambdasThat(CHECK, (context) =>
+      replacing(
+        context,
+        'connections',
+        'read',
+        reading<Connection>((each) => ({ ...each, lastSeen: each.lastSeen - each.keepAlive * 1_000 })),
+      ),
+    ),
+  },
+  {
+    name: 'never notes that a client was heard',
+    spoil: lambdasThat(FRAME, (context, ports) =>
+      replacing(context, 'connections', 'change', (original) => async (...args) => {
+        const isSeen = (args[1] as Change<object>).name === 'seen';
+        return isSeen ? asIfDone(ports, 'connections', 'change', args) : original(...args);
+      }),
+    ),
+  },
+  {
+    name: 'notes every time that a client was heard',
+    spoil: lambdasThat(FRAME, (context) =>
+      replacing(
+        context,
+        'connections',
+        'read',
+        reading<Connection>((each) => ({ ...each, lastSeen: 0 })),
+      ),
+    ),
+  },
+  {
+    name: 'looks for silence only after three keep-alives',
+    spoil: lambdasThat(CHECK, (context) =>
+      replacing(
+        context,
+        'connections',
+        'read',
+        reading<Connection>((each) => ({ ...each, lastSeen: each.lastSeen + each.keepAlive * 1_000 })),
+      ),
+    ),
+  },
+  {
+    name: 'never asks the gateway',
+    spoil: lambdasThat(CHECK, (context) => replacing(context, 'gateway', 'has', () => async () => true)),
+  },
+  {
+    name: 'sends nothing again that is late',
+    trouble: troubleAt(['gateway.post'], { lost: 0.1 }),
+    spoil: lambdasThat(CHECK, (context) => replacing(context, 'inFlight', 'list', () => async () => [])),
+  },
+  {
+    name: 'a check does not awaken',
+    trouble: troubleAt(['park'], { deadLettered: 0.1 }),
+    spoil: lambdasThat(CHECK, (context) =>
+      replacing(context, 'sessions', 'change', (original) => async (...args) => {
+        return (args[1] as Change<object>).name === 'nudge' ? { done: false } : original(...args);
+      }),
+    ),
+  },
+  {
+    name: 'DISCONNECT does not forget the will',
+    spoil: lambdasThat(FRAME, (context) => replacing(context, 'wills', 'remove', () => async () => true)),
+  },
+  {
+    name: 'DISCONNECT that comes late does not forget the will',
+    trouble: troubleAt(['connections.read']),
+    spoil: lambdasThat(FRAME, (context) => {
+      let isClosed = false;
+      const noticing = replacing(
+        context,
+        'connections',
+        'read',
+        reading<Connection>((connection) => {
+          isClosed = connection.state === 'closed';
+          return connection;
+        }),
+      );
+      return replacing(
+        noticing,
+        'wills',
+        'remove',
+        (original) =>
+          async (...args) =>
+            isClosed || original(...args),
+      );
+    }),
+  },
+  {
+    name: 'a takeover orders no will',
+    spoil: lambdasThat(FRAME, (context) => {
+      let isConnect = false;
+      const noticing = replacing(context, 'connections', 'change', (original) => async (...args) => {
+        isConnect ||= (args[1] as Change<object>).name === 'announce';
+        return original(...args);
+      });
+      const deaf = dropping('will');
+      return replacing(
+        noticing,
+        'timers',
+        'send',
+        (original) =>
+          async (...args) =>
+            (isConnect ? deaf(original) : original)(...args),
+      );
+    }),
+  },
+  {
+    name: 'does not look whether the will is still kept',
+    spoil: lambdasThat(WILL_JOB, (context) => replacing(context, 'sessions', 'read', () => async () => undefined)),
+  },
+  {
+    name: 'does not look whether the client came back',
+    trouble: troubleAt([], { longPause: 0.02 }),
+    spoil: lambdasThat(WILL_JOB, (context) =>
+      replacing(
+        context,
+        'sessions',
+        'read',
+        reading<Session>((session) => ({ ...session, version: 0 })),
+      ),
+    ),
+  },
+  {
+    name: 'does not wait for whoever is about to end the connection',
+    trouble: troubleAt(['goOffline']),
+    spoil: () => (context) =>
+      replacing(context, 'timers', 'send', (original) => async (...args) => {
+        const [job, delay] = args as [Job, number];
+        return original(job.job === 'will' ? { ...job, until: 0 } : job, delay);
+      }),
+  },
+  {
+    name: 'gives no grace',
+    trouble: troubleAt([], { longPause: 0.02 }),
+    spoil: () => (context) =>
+      replacing(context, 'timers', 'send', (original) => async (...args) => {
+        const [job, delay] = args as [Job, number];
+        if (job.job !== 'will') return original(job, delay);
+        const { unlessAfter, ...plain } = job;
+        return original(plain, unlessAfter === undefined ? delay : 2);
+      }),
+  },
+  {
+    name: 'always gives grace',
+    spoil: () => (context) =>
+      replacing(context, 'timers', 'send', (original) => async (...args) => {
+        const [job, delay] = args as [Job, number];
+        return original(job.job === 'will' ? { ...job, unlessAfter: 0 } : job, delay);
+      }),
+  },
+  {
+    name: 'removes a will of QoS 0 after it has published it',
+    spoil: lambdasThat(WILL_JOB, (context) => {
+      let qos: number | undefined;
+      let late: (() => Promise<unknown>) | undefined;
+      const noticing = replacing(
+        context,
+        'wills',
+        'read',
+        reading<Will>((will) => {
+          qos = will.qos;
+          return will;
+        }),
+      );
+      const deferring = replacing(noticing, 'wills', 'remove', (original) => async (...args) => {
+        if (qos !== 0) return original(...args);
+        late = () => original(...args);
+        return true;
+      });
+      return replacing(deferring, 'subscriptions', 'shapes', (original) => async (...args) => {
+        const shapes = await original(...args);
+        await late?.();
+        return shapes;
+      });
+    }),
+  },
+  {
+    name: 'removes a will of QoS 1 before it has published it',
+    spoil: lambdasThat(WILL_JOB, (context) =>
+      replacing(context, 'wills', 'change', (original) => async (...args) => {
+        const claimed = (await original(...args)) as { readonly done: boolean };
+        if (claimed.done) await context.wills.remove(args[0] as ClientId, args[1] as WillId);
+        return claimed;
+      }),
+    ),
+  },
+  {
+    name: 'publishes a will under a new message id',
+    spoil: lambdasThat(WILL_JOB, (context) =>
+      replacing(
+        context,
+        'wills',
+        'read',
+        reading<Will>((will) => ({ ...will, id: context.ids.message() })),
+      ),
+    ),
+  },
+  {
+    name: 'a reconnect replaces the will that is due',
+    spoil: () => (context) => {
+      const named = (original: Method): Method => {
+        return (clientId, _, ...rest) => original(clientId, 'the only one', ...rest);
+      };
+      return ['put', 'read', 'change', 'remove'].reduce(
+        (spoilt, method) => replacing(spoilt, 'wills', method, named),
+        context,
+      );
+    },
+  },
+  {
+    name: 'sweeps without judging',
+    trouble: troubleAt(['resume'], { indexLags: 0.5 }),
+    spoil: lambdasThat(SWEEP, (context) =>
+      replacing(
+        context,
+        'sessions',
+        'read',
+        reading<Session>((session) => ({ ...session, status: 'offline', expiresAt: 1 })),
+      ),
+    ),
+  },
+  {
+    name: 'sweeps too early',
+    spoil: lambdasThat(SWEEP, (context) => {
+      const { clock } = context;
+      return { ...context, clock: { ...clock, now: () => clock.now() + 60_000 } };
+    }),
+  },
+  {
+    name: 'the sweeper orders no clean-up that was lost',
+    trouble: troubleAt([], { deadLettered: 0.1 }),
+    spoil: lambdasThat(SWEEP, (context) => {
+      return replacing(
+        context,
+        'sessions',
+        'read',
+        reading<Session>((session) => (session.status === 'ended' ? undefined : session)),
+      );
+    }),
+  },
+  {
+    name: 'collects the queues of the living',
+    spoil: lambdasThat(/(^|\+)collect-queues/, (context) =>
+      replacing(context, 'sessions', 'read', () => async () => undefined),
+    ),
+  },
+];
 
 const others: readonly Mutant[] = [
   {
@@ -339,15 +664,6 @@ const others: readonly Mutant[] = [
       }),
   },
   {
-    name: 'opens a connection that is closed already',
-    trouble: troubleAt(['connections.open']),
-    spoil: () => (context) =>
-      replacing(context, 'connections', 'open', (original) => async (...args) => {
-        await original(...args);
-        return true;
-      }),
-  },
-  {
     name: 'does not close the connection that was taken over',
     spoil: () => (context) => {
       const deaf = replacing(context, 'gateway', 'close', () => async () => {});
@@ -363,11 +679,13 @@ const others: readonly Mutant[] = [
   },
 ];
 
-export const otherMutants: readonly Mutant[] = [...orders, ...others];
+export const otherMutants: readonly Mutant[] = [...orders, ...timed, ...others];
 
 /**
  * Played by hand (directed.test.ts): all packet ids must go round while Lambdas hang, or two Lambdas must write within the
- * same millisecond of their clocks, or within a job that runs once in two weeks, or posts must overtake each other just then.
+ * same millisecond of their clocks, or within a job that runs once in two weeks, or posts must overtake each other just then, or
+ * a client that ignores the wire's rules must be heard while a Lambda hangs that heard it before, or a Lambda must hang at one call
+ * of very few.
  */
 export const directed = {
   takeBack: 'without inFlight.remove if = id, = epoch: = id',
@@ -376,7 +694,13 @@ export const directed = {
   turnDirect: 'without turnDirect: = epoch',
   unallocate: 'without unallocate: = pushed',
   keepNote: 'without keepNote: = epoch',
+  keepWill: 'without keepWill: >= leaseUntil',
+  leaveCheck: 'without leaveCheck: <= check',
+  seen: 'without seen: < lastSeen',
   refresh: 'orders the refresh after the session goes on',
+  forget: 'without filters.remove if <= epoch: <= epoch',
+  heal: 'without heal: = quietSince',
+  claim: 'without claim: = mode',
 } as const;
 
 /** The ports as one of these mutants has them that leave out a condition. */

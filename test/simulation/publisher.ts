@@ -1,11 +1,8 @@
 /** A modelled publisher: sends what it has until it is acknowledged, in order, again with DUP on every new connection. */
 import type { Packet } from 'mqtt-packet';
-import { connectPacket } from '../broker/world.ts';
-import type { Choices } from './choices.ts';
-import type { Judge } from './judge.ts';
-import { type Link, type LinkOptions, openLink } from './link.ts';
+import { type LifePlan, type Link, type LinkOptions, openLink, willOf } from './link.ts';
 
-export interface PublisherPlan {
+export interface PublisherPlan extends LifePlan {
   readonly name: string;
   readonly messages: number;
   /** Ignores the rules of the wire. */
@@ -16,15 +13,15 @@ export interface PublisherPlan {
   readonly rests: number;
 }
 
-export interface PublisherOptions extends Pick<LinkOptions, 'cloud' | 'time'> {
+export interface PublisherOptions
+  extends Pick<LinkOptions, 'cloud' | 'time' | 'judge' | 'timeJudge' | 'choices' | 'mayMove'> {
   readonly plan: PublisherPlan;
-  readonly choices: Choices;
-  readonly judge: Judge;
   /** Whether publishing may begin. */
   readonly mayBegin: () => boolean;
 }
 
-export function createPublisher({ plan, choices, judge, mayBegin, cloud, time }: PublisherOptions) {
+export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) {
+  const { choices, time, judge } = parts;
   const { name, messages } = plan;
   let link: Link | undefined;
   let connected = false;
@@ -34,6 +31,7 @@ export function createPublisher({ plan, choices, judge, mayBegin, cloud, time }:
   let rested = true;
   let retired = false;
   let mustEnd = false;
+  let links = 0;
 
   const write = (to: Link, number: number, dup: boolean): void => {
     // Every fourth message has a companion of QoS 0.
@@ -79,8 +77,13 @@ export function createPublisher({ plan, choices, judge, mayBegin, cloud, time }:
     },
     act: (): void => {
       if (!link) {
-        link = openLink({ cloud, time, name, bare: plan.bare, onPacket, onOver });
-        link.write({ ...connectPacket(name), clean: true });
+        const connect = {
+          clientId: name,
+          clean: true,
+          keepAlive: plan.keepAlive,
+          will: willOf(name, ++links, plan),
+        };
+        link = openLink({ ...parts, name, bare: plan.bare, connect, onPacket, onOver });
         mustEnd = false;
         return;
       }
@@ -96,7 +99,7 @@ export function createPublisher({ plan, choices, judge, mayBegin, cloud, time }:
       });
     },
     mischief: (): void => {
-      if (choices.chance(0.5)) link?.vanish();
+      if (choices.chance(0.5)) link?.vanish(!choices.chance(0.1));
       else link?.reset();
     },
     /** Connects once more: its session may have outlived its connection unnoticed, and can only end with one. */
@@ -106,10 +109,7 @@ export function createPublisher({ plan, choices, judge, mayBegin, cloud, time }:
     /** Leaves for good. */
     retire: (): void => {
       retired = true;
-      if (link && connected) {
-        link.write({ cmd: 'disconnect' });
-        link.leave();
-      }
+      if (connected) link?.disconnect();
     },
     isGone: () => link === undefined,
   };

@@ -5,33 +5,68 @@
  */
 import type { Ports } from '../../src/broker/ports.ts';
 import type { MemoryStores } from '../../src/memory/stores.ts';
+import type { Change, Outcome } from '../../src/session/change.ts';
 import type { Faults } from './faults.ts';
 import type { Lambda } from './lambdas.ts';
 import type { Time } from './time.ts';
 import { spotOf } from './weak-spot.ts';
 
+type Repeated = Pick<Ports, 'sessions' | 'connections' | 'wills' | 'inFlight'>;
+
 export const withRepeats = (
-  { sessions, inFlight }: Ports,
+  { sessions, connections, wills, inFlight }: Ports,
   memory: MemoryStores,
   lambda: Lambda,
   faults: Faults,
   time: Time,
   weakSpots: readonly number[],
-): Pick<Ports, 'sessions' | 'inFlight'> => ({
-  sessions: {
-    ...sessions,
-    change: async (clientId, change) => {
-      const first = await sessions.change(clientId, change);
-      const isWeak = weakSpots.includes(spotOf(change.name ?? ''));
-      if (!first.done || !(isWeak ? faults.strikesAtWeakSpot('repeated') : faults.strikes('repeated'))) return first;
-      await new Promise<void>((resolve) => time.after(0, resolve));
-      const isNamed = (await memory.sessions.read(clientId)) === first.record;
-      return isNamed || lambda.state !== 'running' ? first : sessions.change(clientId, change);
+): Repeated => {
+  /** @param read the record as it is now */
+  const twice = async <R>(
+    change: Change<R>,
+    write: () => Promise<Outcome<R>>,
+    read: () => Promise<R | undefined>,
+  ): Promise<Outcome<R>> => {
+    const first = await write();
+    const isWeak = weakSpots.includes(spotOf(change.name ?? ''));
+    if (!first.done || !(isWeak ? faults.strikesAtWeakSpot('repeated') : faults.strikes('repeated'))) return first;
+    await new Promise<void>((resolve) => time.after(0, resolve));
+    const isNamed = (await read()) === first.record;
+    return isNamed || lambda.state !== 'running' ? first : write();
+  };
+  return {
+    sessions: {
+      ...sessions,
+      change: (clientId, change) =>
+        twice(
+          change,
+          () => sessions.change(clientId, change),
+          () => memory.sessions.read(clientId),
+        ),
     },
-  },
-  inFlight: {
-    ...inFlight,
-    // an item that is gone has no name
-    remove: async (...args) => (await inFlight.remove(...args)) && !faults.strikes('repeated'),
-  },
-});
+    connections: {
+      ...connections,
+      change: (connectionId, change) =>
+        twice(
+          change,
+          () => connections.change(connectionId, change),
+          () => memory.connections.read(connectionId),
+        ),
+    },
+    wills: {
+      ...wills,
+      change: (clientId, id, change) =>
+        twice(
+          change,
+          () => wills.change(clientId, id, change),
+          () => memory.wills.read(clientId, id),
+        ),
+      // an item that is gone has no name
+      remove: async (...args) => (await wills.remove(...args)) && !faults.strikes('repeated'),
+    },
+    inFlight: {
+      ...inFlight,
+      remove: async (...args) => (await inFlight.remove(...args)) && !faults.strikes('repeated'),
+    },
+  };
+};

@@ -1,17 +1,20 @@
 /**
  * One simulated run. A storm in which everything may go wrong; then calm, in which the broker must come to rest with
- * everything delivered; then all sessions end, and nothing may be left.
+ * everything delivered; in some runs clients fall silent then, or the gateway cuts them off; at last all sessions end, by
+ * themselves or by time, and nothing may be left.
  */
 import type { ClientId } from '../../src/session/ids.ts';
 import { createChoices, type Draw, seeded } from './choices.ts';
-import { createCloud, type Spoil } from './cloud.ts';
+import { createCloud, type Spoil, timing } from './cloud.ts';
 import { createFaults, type Fault, type FaultRates } from './faults.ts';
 import { Broken, createJudge } from './judge.ts';
 import { withLongLives } from './long-lives.ts';
 import { createPublisher } from './publisher.ts';
 import { createScenario } from './scenario.ts';
+import { createSchedule } from './schedule.ts';
 import { createSubscriber } from './subscriber.ts';
 import { createTime } from './time.ts';
+import { createTimeJudge } from './time-judge.ts';
 
 export { Broken } from './judge.ts';
 
@@ -45,7 +48,12 @@ const LATER = 4 * HOUR;
 /** What a session owns must be kept from being collected after this, ms. */
 const WEEKS = 21 * 24 * HOUR;
 /** Longer than anything waits for in calm, ms. */
-const LONG = 15 * 60_000;
+const LONG = HOUR;
+/** The gateway cuts a connection off then, ms. */
+const LIMIT = 2 * HOUR;
+const SWEEP_EVERY = 60_000;
+/** The sweeper finds within this, ms, that a session was not cleaned up. */
+const SWEEPS = 600_000;
 
 /** @throws Broken with what went wrong */
 export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: RunOptions): Promise<RunResult> {
@@ -57,6 +65,8 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
   let steps = 0;
   /** DynamoDB has collected a session: of its queue nobody knows any more. */
   let forgotten = false;
+  /** No Lambda lives any more that began in the storm. */
+  let quietSince = Number.POSITIVE_INFINITY;
   const step = () => steps;
   trace?.(`settings: ${JSON.stringify(interesting(settings))}`);
   const judge = createJudge({
@@ -69,6 +79,17 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
     exactRate: scenario.clockError === 0,
     trace,
   });
+  const timeJudge = createTimeJudge({
+    judge,
+    settings,
+    faults,
+    now: time.now,
+    clockError: scenario.clockError,
+    lostCount: () => cloud.lambdas.lostCount(),
+    isQuiet: () => time.now() > quietSince,
+    memory: () => cloud.memory,
+    isSwept: () => sweeper.isRunning(),
+  });
   const cloud = createCloud({
     choices,
     faults,
@@ -78,22 +99,35 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
     weakSpots: trouble?.weakSpots ?? [scenario.weakSpot],
     trace,
     watch: (ports) =>
-      judge.watch(scenario.longLives ? withLongLives(ports, choices, faults.isCalm) : ports, () => cloud),
+      timeJudge.watch(
+        judge.watch(scenario.longLives ? withLongLives(ports, choices, faults.isCalm) : ports, () => cloud),
+      ),
+    watchJob: timeJudge.watchJob,
+    watchFrame: timeJudge.watchFrame,
+    answered: timeJudge.answered,
     posted: judge.posted,
-    mayLose: judge.mayLose,
-    log: judge.log,
+    // A client end that sees a push missing moves its session; one that ignores the rules has to have it stored.
+    mayLose: (connectionId) => judge.isPersistent(connectionId) || timeJudge.keepsRules(connectionId),
+    log: (event, fields) => {
+      judge.log(event, fields);
+      timeJudge.log(event, fields);
+    },
+    isSwept: scenario.isSwept,
     spoil,
     step,
   });
+  const mayMove = () => !faults.isCalm() && choices.chance(scenario.moves);
+  const parts = { choices, judge, timeJudge, mayMove, cloud, time };
   const subscribers = scenario.subscribers.map((plan) =>
-    createSubscriber({ plan, choices, judge, window: settings.maxInFlight, cloud, time }),
+    createSubscriber({ plan, window: settings.maxInFlight, ...parts }),
   );
   const impatient = choices.chance(0.2);
   const mayBegin = () => impatient || faults.isCalm() || subscribers.every((each) => each.hasSubscribed());
-  const publishers = scenario.publishers.map((plan) =>
-    createPublisher({ plan, choices, judge, mayBegin, cloud, time }),
-  );
+  const publishers = scenario.publishers.map((plan) => createPublisher({ plan, mayBegin, ...parts }));
   const clients = [...subscribers, ...publishers];
+  const sweeper = createSchedule({ time, send: cloud.timers.send, job: { job: 'sweep' }, every: SWEEP_EVERY });
+  if (scenario.isSwept) sweeper.start();
+  const collectQueues = (): void => void cloud.timers.send({ job: 'collect-queues' }, 0);
 
   /** Lets one thing happen. False: there was nothing to do now. */
   const oneStep = async (): Promise<boolean> => {
@@ -138,12 +172,14 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
       cloud.memory.collect(() => choices.chance(0.5));
       forgotten ||= cloud.memory.sessions.all().length < known;
     }
+    if (scenario.collectsQueues && choices.chance(0.002)) collectQueues();
     if (!(await oneStep())) time.skip();
   }
 
   // ── Calm ─────────────────────────────────────────────────────────────────────────────────────────────────────────
   trace?.('CALM: nothing goes wrong any more');
   faults.calmDown();
+  quietSince = time.now() + timing.lambdaTimeout;
   const main = subscribers.filter((_, index) => {
     const plan = scenario.subscribers[index];
     return plan?.name === plan?.clientId;
@@ -154,7 +190,7 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
   }
   const allSettled = () =>
     publishers.every((each) => each.isDone()) &&
-    main.every((each) => each.isConnected()) &&
+    main.every((each) => each.isConnected() || each.isSilent()) &&
     !clients.some((each) => each.wantsTurn());
   /** Until nothing is left to do but to wait. */
   const settle = async (settled: () => boolean, everything = false): Promise<void> => {
@@ -169,24 +205,19 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
       const session = await cloud.memory.sessions.read(clientId as ClientId);
       return `${clientId} ${session?.status}/${session?.mode} backlog ${session?.backlog} windowLeft ${session?.windowLeft}`;
     });
-    return `${(await Promise.all(waiting)).join(', ')}; missing ${judge.missing().join(', ') || 'nothing'}`;
+    return `${(await Promise.all(waiting)).join(', ')}; missing ${judge.missing().join(', ') || 'nothing'}; to come ${cloud.pending().join(', ') || 'nothing'}`;
   };
-  let deadLetters = 0;
-  const atRest = async (): Promise<boolean> => {
-    // A write whose answer was lost may have begun a session that nobody knows of; a $disconnect that comes weeks late finds
-    // that its connection's record was collected.
-    const { disconnectLost, outage, collected, longPause } = faults.counts;
-    if (cloud.lambdas.lostCount() + disconnectLost + outage + collected * longPause === 0) {
-      for (const { status, connectionId } of cloud.memory.sessions.all()) {
-        if (status !== 'offline' && status !== 'ended' && !cloud.sockets.isOpen(connectionId))
-          throw new Broken(`a session believes in ${connectionId}, which is closed`);
-      }
+  /** A check that comes weeks late finds that its connection's record was collected. */
+  const mayBelieve = (): boolean => faults.counts.collected * faults.counts.longPause > 0;
+  /** Whoever is connected has what it is owed, and of whoever is not the broker knows so. */
+  const judgeRest = async (): Promise<void> => {
+    for (const { status, connectionId } of cloud.memory.sessions.all()) {
+      if (status !== 'offline' && status !== 'ended' && !cloud.sockets.isOpen(connectionId) && !mayBelieve())
+        throw new Broken(`a session believes in ${connectionId}, which is closed`);
     }
-    // A tick that is lost is sent again by the next message, or not needed any more after the next CONNECT.
-    if (cloud.redelivery.deadLetters() > deadLetters) {
-      deadLetters = cloud.redelivery.deadLetters();
-      return false;
-    }
+    timeJudge.rest();
+    judge.check();
+    if (main.some((each) => each.isSilent())) return;
     for (const { clientId } of scenario.subscribers) {
       const session = await cloud.memory.sessions.read(clientId as ClientId);
       const stored = [...cloud.memory.queues.all()].some(
@@ -195,16 +226,36 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
       if (session?.mode !== 'direct' || session.backlog !== 0 || stored)
         throw new Broken(`silent: ${await describe()}`);
     }
-    return cloud.memory.inFlight.all().length === 0 && judge.missing().length === 0;
+    if (judge.missing().length > 0) throw new Broken(`lost: ${await describe()}`);
   };
   await settle(allSettled, true);
-  for (let reconnects = 0; !(await atRest()); reconnects++) {
-    // What was lost on a connection that stays is sent again on the next one, after two hours at the latest.
-    if (reconnects === 2) throw new Broken(`lost: ${await describe()}`);
-    trace?.('the connections reach their two hours');
+  await judgeRest();
+  if (cloud.memory.inFlight.all().length > 0) {
+    trace?.('what a worker of an older connection has left in flight too late comes again on the next one');
     cloud.sockets.closeAll();
-    await oneStep();
     await settle(allSettled, true);
+    await judgeRest();
+    if (cloud.memory.inFlight.all().length > 0) throw new Broken(`in flight for ever: ${await describe()}`);
+  }
+  if (scenario.fallsSilent) {
+    trace?.('SILENCE: some are gone, and neither they nor the gateway say so');
+    for (const each of main) if (choices.chance(0.5)) each.fallSilent();
+    await settle(allSettled, true);
+    await judgeRest();
+    for (const each of main) each.wake();
+    await settle(allSettled, true);
+    await judgeRest();
+  }
+  if (scenario.isCut) {
+    trace?.('LIMIT: the connections reach their two hours');
+    time.pass(LIMIT);
+    for (const each of main) if (choices.chance(0.3)) each.fallSilent();
+    cloud.sockets.closeAll();
+    await settle(allSettled, true);
+    await judgeRest();
+    for (const each of main) each.wake();
+    await settle(allSettled, true);
+    await judgeRest();
   }
   const open = cloud.sockets.allOpen();
   const connected = new Map<string, number>();
@@ -215,24 +266,60 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
   for (const [clientId, count] of connected)
     if (count > 1) throw new Broken(`${count} live connections of ${clientId}`);
 
+  /** Brings the sweeper until no session is there any more, `since` it had to. */
+  const sweepUntilGone = async (since: number): Promise<void> => {
+    if (!sweeper.isRunning()) sweeper.start();
+    const until = Math.max(time.now(), since) + SWEEPS;
+    while (cloud.memory.sessions.all().length > 0) {
+      if (time.now() > until) throw new Broken(`sessions outlive their time: ${await describe()}`);
+      if (!(await oneStep())) time.skip();
+    }
+    await settle(() => true, true);
+  };
+  /** The sweeper begins before the first of the sessions expires. */
+  const letExpire = async (): Promise<void> => {
+    const expiring = cloud.memory.sessions
+      .all()
+      .flatMap(({ status, expiresAt }) => (status === 'offline' ? [expiresAt] : []));
+    if (expiring.length === 0) return;
+    time.skipTo(Math.max(time.now(), Math.min(...expiring) - choices.below(2 * SWEEP_EVERY)));
+    await sweepUntilGone(Math.max(...expiring));
+  };
+
   // ── The end of all sessions ──────────────────────────────────────────────────────────────────────────────────────
-  trace?.('END: every session ends');
-  for (const each of main) {
-    each.endSession();
-    each.link()?.reset();
+  // A session that believes in a connection never expires (`mayBelieve`).
+  const expires = scenario.expires && !mayBelieve();
+  if (expires) {
+    trace?.('END: every session is left, and expires');
+    for (const each of clients) each.retire();
+  } else {
+    trace?.('END: every session is ended');
+    for (const each of main) {
+      each.endSession();
+      each.link()?.reset();
+    }
+    for (const each of publishers) each.endSession();
+    await settle(allSettled);
+    for (const each of clients) each.retire();
   }
-  for (const each of publishers) each.endSession();
-  await settle(allSettled);
-  for (const each of clients) each.retire();
   await settle(
     () => publishers.every((each) => each.isGone()) && main.every((each) => each.link() === undefined),
     true,
   );
+  timeJudge.rest();
+  if (expires) await letExpire();
+  else if (cloud.timers.deadLetters() > 0) await sweepUntilGone(time.now());
+  if (scenario.collectsQueues) {
+    collectQueues();
+    await settle(() => true, true);
+  }
+  sweeper.stop();
   time.skipTo(time.now() + LATER);
   cloud.memory.collect();
-  const { sessions, inFlight, filters, subscriptions, connections, queues } = cloud.memory;
+  const { sessions, wills, inFlight, filters, subscriptions, connections, queues } = cloud.memory;
   const left = Object.entries({
     sessions: sessions.all(),
+    wills: wills.all().filter(({ id }) => !timeJudge.isOrphan(id)),
     inFlight: inFlight.all(),
     filters: filters.all(),
     subscriptions: subscriptions.all(),

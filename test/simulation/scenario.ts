@@ -3,6 +3,7 @@ import type { Settings } from '../../src/broker/context.ts';
 import { defaultSettings } from '../broker/world.ts';
 import type { Choices } from './choices.ts';
 import type { FaultRates } from './faults.ts';
+import type { LifePlan } from './link.ts';
 import type { PublisherPlan } from './publisher.ts';
 import type { SubscriberPlan } from './subscriber.ts';
 import { spots } from './weak-spot.ts';
@@ -22,6 +23,18 @@ export interface Scenario {
   readonly mischief: number;
   /** Time that passes per step, ms, on average. */
   readonly pace: number;
+  /** How often a client end moves long before the two hours are over. */
+  readonly moves: number;
+  /** The sweeper comes every minute. */
+  readonly isSwept: boolean;
+  /** Queues are looked through for those that nobody owns. */
+  readonly collectsQueues: boolean;
+  /** In calm, some fall silent. */
+  readonly fallsSilent: boolean;
+  /** In calm, the gateway cuts all connections off after two hours. */
+  readonly isCut: boolean;
+  /** At the end, sessions are left to expire. */
+  readonly expires: boolean;
 }
 
 const filterSets: readonly Readonly<Record<string, 0 | 1>>[] = [
@@ -35,6 +48,12 @@ const filterSets: readonly Readonly<Record<string, 0 | 1>>[] = [
 export function createScenario(choices: Choices): Scenario {
   const crowd = choices.chance(0.02);
   const longLives = choices.chance(0.25);
+  const hasWills = choices.chance(0.5);
+  const hasEvents = choices.chance(0.04);
+  const createLife = (): LifePlan => ({
+    keepAlive: choices.pick([60, 60, 60, 20, 0, 1_200]),
+    will: hasWills && choices.chance(0.7) ? choices.pick([1, 1, 0] as const) : undefined,
+  });
   const sometimes = (probability: number, rate: number): number => (choices.chance(probability) ? rate : 0);
   const publishers = Array.from(
     { length: 1 + choices.below(crowd ? 10 : 2) },
@@ -44,10 +63,15 @@ export function createScenario(choices: Choices): Scenario {
       bare: choices.chance(0.05),
       atOnce: 1 + choices.below(4),
       rests: choices.pick([0, 0, 2_000, 30_000]),
+      ...createLife(),
     }),
   );
   const clients = crowd ? 4 + choices.below(10) : choices.chance(0.25) ? 2 : 1;
-  const subscribers = Array.from({ length: clients }, (_, index) => createDevices(choices, index, longLives)).flat();
+  const subscribers = Array.from({ length: clients }, (_, index) =>
+    createDevices(choices, index, longLives, createLife()),
+  ).flat();
+  const watches = (hasWills && choices.chance(0.7)) || hasEvents;
+  if (watches) subscribers.push(createWatcher(choices, hasEvents));
   const calmWorld = choices.chance(0.1);
   const faults: FaultRates = calmWorld
     ? {}
@@ -68,6 +92,7 @@ export function createScenario(choices: Choices): Scenario {
         doubled: sometimes(0.4, 0.05),
         queueLate: sometimes(0.3, 0.5),
         receivedFewer: sometimes(0.2, 0.2),
+        indexLags: sometimes(0.4, 0.3),
         collected: sometimes(0.2, 0.01),
         longPause: sometimes(0.15, 0.005),
       };
@@ -82,6 +107,7 @@ export function createScenario(choices: Choices): Scenario {
         ? 1 + choices.below(choices.pick([5, 60]))
         : defaultSettings.sessionExpirySeconds,
       liveTraffic: choices.chance(0.1) ? 'interleaved' : 'ordered',
+      lifecycleEvents: hasEvents ? 'on' : 'off',
     },
     faults,
     weakSpot: choices.below(spots),
@@ -91,11 +117,35 @@ export function createScenario(choices: Choices): Scenario {
     subscribers,
     mischief: calmWorld ? 0 : 0.01 + 0.01 * choices.below(3),
     pace: choices.pick([20, 50, 200]),
+    moves: choices.pick([0, 0.3, 0.8]),
+    isSwept: choices.chance(0.25),
+    collectsQueues: choices.chance(0.1),
+    fallsSilent: choices.chance(0.2),
+    isCut: choices.chance(0.1),
+    expires: choices.chance(0.25),
   };
 }
 
+/** It hears what the broker says of the others. */
+const createWatcher = (choices: Choices, hasEvents: boolean): SubscriberPlan => ({
+  name: 'w1',
+  clientId: 'w1',
+  persistent: true,
+  filters: { 'w/#': 1, ...(hasEvents && { '$aws/events/#': choices.pick([1, 0] as const) }) },
+  acknowledges: 'at once',
+  away: choices.pick([0, 3_000]),
+  acknowledgesFormer: false,
+  bare: false,
+  keepAlive: 60,
+});
+
 /** One client, or two with the same client id that take each other's session over. */
-const createDevices = (choices: Choices, index: number, longLives: boolean): readonly SubscriberPlan[] => {
+const createDevices = (
+  choices: Choices,
+  index: number,
+  longLives: boolean,
+  life: LifePlan,
+): readonly SubscriberPlan[] => {
   const clientId = `s${index + 1}`;
   const plan: SubscriberPlan = {
     name: clientId,
@@ -107,6 +157,7 @@ const createDevices = (choices: Choices, index: number, longLives: boolean): rea
     // A message may then be acknowledged twice. Where packet ids come round within seconds, the second would meet the next owner.
     acknowledgesFormer: !longLives,
     bare: choices.chance(0.05),
+    ...life,
   };
   if (!choices.chance(0.15)) return [plan];
   // The session that is there may be the other's: what was received in an older one must not be acknowledged in it.

@@ -6,18 +6,23 @@ import type { Gateway } from '../../src/broker/ports.ts';
 import type { ConnectionId } from '../../src/session/ids.ts';
 import type { Choices } from './choices.ts';
 import type { Faults } from './faults.ts';
-import type { Time } from './time.ts';
+import { type Cancel, routine, type Time } from './time.ts';
 
 /** A frame that was accepted arrives within this, ms, if at all: half of what a client end waits on a hole. */
 const TRANSIT = 1_000;
-/** How long the gateway may take to notice that a client is gone, ms. */
+/** How long the gateway may take to notice that a client is gone, ms, where it notices at all … */
 const NOTICES = 20_000;
+/** … and when it closes a socket on which nothing was sent since, or any socket. */
+const IDLE_LIMIT = 600_000;
+const LIMIT = 7_200_000;
 const POST_TIMEOUT = 2_000;
 
 export interface Socket {
   readonly id: ConnectionId;
-  /** `deserted`: the client is gone, and the gateway has not noticed. */
-  state: 'open' | 'deserted' | 'closed';
+  /** `opening`: its `$connect` is not done. `deserted`: the client is gone, and the gateway has not noticed. */
+  state: 'opening' | 'open' | 'deserted' | 'closed';
+  /** What the gateway would do by itself. */
+  forget: Cancel;
   /** Frames of this connection that a Lambda works on. */
   working: number;
   /** The step at which the last of them ended. */
@@ -50,23 +55,27 @@ export function createSockets({ choices, faults, time, trace, disconnected, post
     if (faults.strikes('disconnectTwice')) time.after(delay + choices.below(5_000), () => disconnected(id));
   };
 
-  const close = (socket: Socket): void => {
+  const close = (socket: Socket, isMute = false): void => {
     if (socket.state === 'closed') return;
-    const knows = socket.state === 'open';
+    const { state } = socket;
     socket.state = 'closed';
-    announce(socket.id);
-    if (knows) socket.onClose();
+    socket.forget();
+    // of a handshake that fails the gateway tells nobody but the client
+    if (state !== 'opening' && !isMute) announce(socket.id);
+    if (state !== 'deserted') socket.onClose();
   };
+
+  const isThere = ({ state }: Socket): boolean => state === 'open' || state === 'deserted';
 
   /** On its way to the client; frames sent at the same time arrive in any order. */
   const toClient = (socket: Socket, frame: string): void => {
-    time.after(0, () => socket.state === 'open' && socket.onFrame(frame), TRANSIT);
+    time.after(0, () => socket.state === 'open' && socket.onFrame(frame), { patience: TRANSIT });
   };
 
   const gateway: Gateway = {
     post: async (id, frame) => {
       const socket = sockets.get(id);
-      if (!socket || socket.state === 'closed') return 'gone';
+      if (!socket || !isThere(socket)) return 'gone';
       if (faults.strikes('throttled')) return 'throttled';
       if (faults.strikes('unclear')) {
         if (choices.chance(0.5)) {
@@ -83,7 +92,11 @@ export function createSockets({ choices, faults, time, trace, disconnected, post
     },
     close: async (id) => {
       const socket = sockets.get(id);
-      if (socket) close(socket);
+      if (socket && isThere(socket)) close(socket);
+    },
+    has: async (id) => {
+      const socket = sockets.get(id);
+      return socket !== undefined && isThere(socket);
     },
   };
 
@@ -91,17 +104,35 @@ export function createSockets({ choices, faults, time, trace, disconnected, post
     gateway,
     open: (handlers: Pick<Socket, 'onFrame' | 'onClose'>): Socket => {
       const id = `c${++opened}` as ConnectionId;
-      const socket: Socket = { id, state: 'open', working: 0, workedLast: 0, ...handlers };
+      const socket: Socket = { id, state: 'opening', forget: () => {}, working: 0, workedLast: 0, ...handlers };
       sockets.set(id, socket);
       return socket;
     },
+    /** `$connect` is done. False: the client is gone by now. */
+    accept: (socket: Socket): boolean => {
+      if (socket.state === 'closed') {
+        announce(socket.id);
+        return false;
+      }
+      socket.state = 'open';
+      socket.forget = time.after(LIMIT, () => close(socket), routine);
+      return true;
+    },
     close,
-    /** The client is gone without a word. */
-    desert: (socket: Socket): void => {
+    /** The client is gone without a word, and perhaps the gateway never notices. */
+    desert: (socket: Socket, isNoticed = true): void => {
+      if (socket.state === 'opening') close(socket);
       if (socket.state !== 'open') return;
       socket.state = 'deserted';
-      faults.note('vanished');
-      time.after(choices.below(NOTICES), () => close(socket), NOTICES);
+      socket.forget();
+      if (isNoticed) {
+        faults.note('vanished');
+        socket.forget = time.after(choices.below(NOTICES), () => close(socket), { patience: NOTICES });
+      } else {
+        faults.note('silent');
+        const isMute = faults.strikes('disconnectLost');
+        socket.forget = time.after(IDLE_LIMIT, () => close(socket, isMute), routine);
+      }
     },
     toClient,
     isOpen: (id: ConnectionId): boolean => sockets.get(id)?.state === 'open',

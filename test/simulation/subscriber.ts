@@ -1,11 +1,9 @@
 /** A modelled subscriber: comes and goes, subscribes and unsubscribes, acknowledges at once, late or never. */
 import type { Packet } from 'mqtt-packet';
-import { connectPacket } from '../broker/world.ts';
-import type { Choices } from './choices.ts';
-import type { Judge } from './judge.ts';
-import { type Link, type LinkOptions, openLink } from './link.ts';
+import { type LifePlan, type Link, type LinkOptions, openLink, willOf } from './link.ts';
+import { replayToken } from './replay.ts';
 
-export interface SubscriberPlan {
+export interface SubscriberPlan extends LifePlan {
   /** Who it is in traces: several may share one client id. */
   readonly name: string;
   readonly clientId: string;
@@ -20,20 +18,23 @@ export interface SubscriberPlan {
   readonly bare: boolean;
 }
 
-export interface SubscriberOptions extends Pick<LinkOptions, 'cloud' | 'time'> {
+export interface SubscriberOptions
+  extends Pick<LinkOptions, 'cloud' | 'time' | 'judge' | 'timeJudge' | 'choices' | 'mayMove'> {
   readonly plan: SubscriberPlan;
-  readonly choices: Choices;
-  readonly judge: Judge;
   readonly window: number;
 }
 
-export function createSubscriber({ plan, choices, judge, window, cloud, time }: SubscriberOptions) {
+export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) {
+  const { choices, time, cloud, judge, timeJudge } = parts;
   const { name, clientId, persistent } = plan;
   let link: Link | undefined;
   let connected = false;
   let back = true;
   let calm = false;
   let retired = false;
+  /** It is gone without a word, until it is woken. */
+  let silent = false;
+  let links = 0;
   /** The next CONNECT ends the session. */
   let startsClean = !persistent;
   let everSubscribed = false;
@@ -46,6 +47,8 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
   /** Received on this connection and not yet acknowledged: packet id to payload. */
   let unacknowledged = new Map<number, string>();
 
+  /** What has come on this connection, on whichever socket, and its packet ids. */
+  const handedOn = new Map<string, number>();
   /** What was not acknowledged on the connection before. */
   let former = new Map<number, string>();
   /** What was acknowledged on this connection. */
@@ -85,13 +88,16 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
       }
       case 'publish': {
         const payload = String(packet.payload);
-        judge.received(id, payload, packet.qos, !plan.bare);
+        if (packet.topic.startsWith('$aws/')) timeJudge.told(packet.topic, payload);
+        else judge.received(id, payload, packet.qos, !plan.bare);
         if (packet.qos === 0) break;
         const pid = packet.messageId as number;
+        if (handedOn.get(payload) === pid && !plan.bare) judge.repeatedly(payload, id);
+        handedOn.set(payload, pid);
         const owner = unacknowledged.get(pid);
         // It may have been sent again while its PUBACK was on the way: then it takes no room, and its packet id may be another's.
         if (owner !== undefined && owner !== payload && acknowledged.has(payload)) break;
-        if (owner !== undefined && owner !== payload && !acknowledged.has(owner))
+        if (owner !== undefined && owner !== payload && !acknowledged.has(owner) && !judge.wasDecidedAgain(owner))
           judge.fail(`packet id ${pid} is used by ${owner} and ${payload}`);
         unacknowledged.set(pid, payload);
         const inFlight = [...unacknowledged.values()].filter((each) => !acknowledged.has(each)).length;
@@ -108,6 +114,7 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
     connected = false;
     unacknowledged = new Map();
     acknowledged.clear();
+    handedOn.clear();
     back = false;
     time.after(calm ? 0 : choices.below(plan.away), () => {
       back = true;
@@ -142,20 +149,37 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
     }
     to.write(...ids.map((messageId) => ({ cmd: 'puback' as const, messageId })));
   };
+  /** Perhaps the gateway never notices, and perhaps it stays away until the broker has. */
+  const vanish = (from: Link): void => {
+    const isNoticed = !choices.chance(0.1);
+    from.vanish(isNoticed);
+    if (!isNoticed && choices.chance(0.5)) fallSilent(choices.below((plan.keepAlive || 600) * 3_000));
+  };
+  const fallSilent = (milliseconds: number): void => {
+    silent = true;
+    time.after(milliseconds, () => {
+      silent = false;
+    });
+  };
   const mayAcknowledge = (): boolean =>
     unacknowledged.size > 0 && (calm || plan.acknowledges === 'at once' || plan.acknowledges === 'late');
 
   return {
     hasSubscribed: () => everSubscribed,
     wantsTurn: (): boolean => {
-      if (retired) return false;
+      if (retired || silent) return false;
       if (!link) return back;
       return connected && (missing() !== undefined || mayAcknowledge());
     },
     act: (): void => {
       if (!link) {
-        link = openLink({ cloud, time, name, bare: plan.bare, onPacket, onOver });
-        link.write({ ...connectPacket(clientId), clean: startsClean });
+        const connect = {
+          clientId,
+          clean: startsClean,
+          keepAlive: plan.keepAlive,
+          will: willOf(name, ++links, plan),
+        };
+        link = openLink({ ...parts, name, bare: plan.bare, connect, onPacket, onOver });
         return;
       }
       const filter = missing();
@@ -166,18 +190,19 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
     mischief: (): void => {
       if (!link) return;
       const filter = [...held].find((each) => ![...asked.values()].some(({ filter }) => filter === each));
-      const kind = choices.below(connected ? 6 : 2);
-      if (kind === 0) link.vanish();
+      const kind = choices.below(connected ? 7 : 2);
+      if (kind === 0) vanish(link);
       if (kind === 1) link.reset();
-      if (kind === 2) {
-        link.write({ cmd: 'disconnect' });
-        link.leave();
-      }
+      if (kind === 2) link.disconnect();
       if (kind === 3 && filter !== undefined) {
         loseInterest(filter);
         ask(link, filter, true);
       }
       if (kind === 4 && filter !== undefined) ask(link, filter, false);
+      if (kind === 6 && link.tokens.length > 0) {
+        const [newest = '', ...used] = [...link.tokens].reverse();
+        replayToken(cloud, name, choices.pick([`${newest}x`, ...used]));
+      }
       if (kind === 5 && choices.chance(0.5)) {
         loseInterest([...wanted].at(-1));
         startsClean = true;
@@ -188,13 +213,21 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
     calmDown: (): void => {
       calm = true;
       back = true;
+      silent = false;
+    },
+    /** It is gone without a word, and the gateway never notices. */
+    fallSilent: (): void => {
+      silent = true;
+      link?.vanish(false);
+    },
+    wake: (): void => {
+      silent = false;
     },
     /** Leaves for good: its session stays, if it is persistent. */
     retire: (): void => {
       retired = true;
-      if (!link) return;
-      if (connected) link.write({ cmd: 'disconnect' });
-      link.leave();
+      if (connected) link?.disconnect();
+      else link?.leave();
     },
     /** Its next CONNECT ends the session. It mostly subscribes to nothing more, which would cover up what was left behind. */
     endSession: (): void => {
@@ -203,6 +236,7 @@ export function createSubscriber({ plan, choices, judge, window, cloud, time }: 
     },
     link: () => link,
     isConnected: () => connected,
+    isSilent: () => silent,
   };
 }
 

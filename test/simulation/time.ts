@@ -8,8 +8,19 @@ export type Cancel = () => void;
 interface Event {
   readonly at: number;
   readonly latest: number;
+  /** Whether it only keeps going what may go on for ever: waiting for it would have no end. */
+  readonly isRoutine: () => boolean;
   readonly happen: () => void;
 }
+
+export interface When {
+  /** Time does not pass beyond this after it is due, ms, without it. */
+  readonly patience?: number;
+  readonly isRoutine?: () => boolean;
+}
+
+export const routine: When = { isRoutine: () => true };
+const never = (): boolean => false;
 
 export function createTime() {
   let now = Date.UTC(2026, 0, 1);
@@ -26,9 +37,13 @@ export function createTime() {
   };
   return {
     now: () => now,
-    /** `happen` may be chosen from `delay` on; time does not pass beyond `patience` after that without it. */
-    after: (delay: number, happen: () => void, patience = Number.POSITIVE_INFINITY): Cancel => {
-      const event = { at: now + delay, latest: now + delay + patience, happen };
+    /** `happen` may be chosen from `delay` on. */
+    after: (
+      delay: number,
+      happen: () => void,
+      { patience = Number.POSITIVE_INFINITY, isRoutine = never }: When = {},
+    ): Cancel => {
+      const event = { at: now + delay, latest: now + delay + patience, isRoutine, happen };
       let index = events.length;
       while (index > 0 && (events[index - 1] as Event).at > event.at) index--;
       events.splice(index, 0, event);
@@ -36,8 +51,9 @@ export function createTime() {
     },
     /** How many events may be chosen now. */
     dueCount,
-    /** Whether anything is due, or `ever` will be. */
-    isAnythingToCome: (ever: boolean): boolean => (ever ? events.length : dueCount()) > 0,
+    /** Whether anything is due, or `ever` will be, that is not routine. */
+    isAnythingToCome: (ever: boolean): boolean =>
+      (ever ? events : events.slice(0, dueCount())).some(({ isRoutine }) => !isRoutine()),
     /** Lets the `index`-th of them happen. */
     happen: (index: number): void => {
       const [event] = events.splice(index, 1);
@@ -48,9 +64,9 @@ export function createTime() {
     pass: (milliseconds: number): void => {
       now = Math.max(now, Math.min(now + milliseconds, ...events.map(({ latest }) => latest)));
     },
-    /** Nothing is to come any more. */
+    /** Nothing is to come any more but routine. */
     skipTo: (then: number): void => {
-      if (events.length > 0) throw new Error('something would be left out');
+      if (events.some(({ isRoutine }) => !isRoutine())) throw new Error('something would be left out');
       now = then;
     },
     /** To the next event. False: nothing is to come. */

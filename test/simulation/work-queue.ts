@@ -24,20 +24,29 @@ export interface WorkQueueOptions<T> {
   readonly choices: Choices;
   readonly faults: Faults;
   readonly time: Time;
-  /** A spell of throttling may carry messages to the dead-letter queue. */
-  readonly mayLose: boolean;
+  /** A spell of throttling may carry this to the dead-letter queue. */
+  readonly mayLose: (body: T) => boolean;
+  /** What is sent again and again for ever, and finds nothing to do now. */
+  readonly isRoutine?: (body: T) => boolean;
   /** Starts the Lambda; `ended` says which of the batch are done, in its place. */
   readonly consume: (bodies: readonly T[], ended: (done: readonly boolean[]) => void) => void;
 }
 
-export function createWorkQueue<T>({ choices, faults, time, mayLose, consume }: WorkQueueOptions<T>) {
+export function createWorkQueue<T>({
+  choices,
+  faults,
+  time,
+  mayLose,
+  consume,
+  isRoutine = () => false,
+}: WorkQueueOptions<T>) {
   const entries = new Set<Entry<T>>();
   let deadLetters = 0;
 
   const appear = (entry: Entry<T>, delay: number): void => {
     entry.visibleAt = time.now() + delay;
     entry.hidden = false;
-    entry.cancel = time.after(delay, () => handOut(entry));
+    entry.cancel = time.after(delay, () => handOut(entry), { isRoutine: () => isRoutine(entry.body) });
   };
 
   const handOut = (first: Entry<T>): void => {
@@ -47,7 +56,7 @@ export function createWorkQueue<T>({ choices, faults, time, mayLose, consume }: 
     const batch = [first, ...others.slice(0, BATCH - 1)].filter((entry) => {
       entry.cancel();
       entry.receives++;
-      if (entry.receives <= MOST_RECEIVES && !(mayLose && faults.strikes('deadLettered'))) return true;
+      if (entry.receives <= MOST_RECEIVES && !(mayLose(entry.body) && faults.strikes('deadLettered'))) return true;
       entries.delete(entry);
       deadLetters++;
       return false;
@@ -81,6 +90,9 @@ export function createWorkQueue<T>({ choices, faults, time, mayLose, consume }: 
       if (faults.strikes('doubled')) add(body, delaySeconds);
     },
     bodies: (): readonly T[] => [...entries].map(({ body }) => body),
+    pending: (): readonly T[] => [...entries].map(({ body }) => body).filter((body) => !isRoutine(body)),
+    /** Nothing is handed out, and what waits is routine. */
+    isIdle: (): boolean => [...entries].every(({ body, hidden }) => !hidden && isRoutine(body)),
     deadLetters: () => deadLetters,
   };
 }
