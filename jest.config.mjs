@@ -9,5 +9,6 @@ export default {
     ],
   },
   extensionsToTreatAsEsm: [],
+  testSequencer: '<rootDir>/test/slowest-first.mjs',
   testTimeout: 30_000,
 };
