@@ -9,15 +9,15 @@
 import { encode } from '../mqtt/codec.ts';
 import type { Connack, Connect } from '../mqtt/packets.ts';
 import { encodeResumeToken } from '../mqtt/resume-token.ts';
-import { topicNameProblem, utf8Length } from '../mqtt/topic.ts';
-import { ProtocolViolation } from '../mqtt/violation.ts';
+import { utf8Length } from '../mqtt/topic.ts';
 import { announce, open } from '../session/connection.ts';
 import { type ClientId, type ConnectionId, NO_WILL } from '../session/ids.ts';
 import { epochOf, isConnected, isExpired, type Session } from '../session/session.ts';
 import { begin, resume } from '../session/transitions.ts';
+import { checkMessage } from './check-message.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
-import { announceConnected, announceDisconnected, isReserved } from './lifecycle.ts';
+import { announceConnected, announceDisconnected } from './lifecycle.ts';
 import { CLOSE_DELAY, cleanUpLater, loseConnection, pushClose, tellExpired } from './lose-connection.ts';
 import { post } from './post.ts';
 import { refreshIfDue } from './refresh.ts';
@@ -39,7 +39,7 @@ export interface Origin {
 const MOST_ATTEMPTS = 10;
 
 export async function connect(context: Context, origin: Origin, packet: Connect): Promise<Connected> {
-  checkWill(context, packet);
+  if (packet.will) checkMessage(context.settings, packet.will, 'the will: ');
   if (packet.clientId === '' && !packet.cleanSession) {
     return refused(2, 'an empty client id needs cleanSession 1 [MQTT-3.1.3-8]');
   }
@@ -86,18 +86,6 @@ export async function connect(context: Context, origin: Origin, packet: Connect)
   await forgetWill(context, { clientId, will });
   return refused(3, 'other connections with this client id came first, again and again');
 }
-
-/** @throws ProtocolViolation for a will that cannot be published */
-const checkWill = (context: Context, { will }: Connect): void => {
-  if (!will) return;
-  if (will.qos === 2) throw new ProtocolViolation('unsupported', 'a will with QoS 2');
-  if (will.payload.byteLength > context.settings.maxPayloadBytes) {
-    throw new ProtocolViolation('packet-too-large', `a will of ${will.payload.byteLength} bytes`);
-  }
-  if (isReserved(will.topic)) throw new ProtocolViolation('topic-invalid', 'only the broker publishes to $aws/');
-  const problem = topicNameProblem(will.topic, context.settings);
-  if (problem) throw new ProtocolViolation('topic-invalid', problem);
-};
 
 const mayResume = (session: Session, now: number): boolean =>
   session.persistent && session.status !== 'ended' && !isExpired(session, now);

@@ -16,16 +16,16 @@ import {
   type ReplyFields,
 } from '../mqtt/frame.ts';
 import type { ClientPacket, Connect, Puback, Publish } from '../mqtt/packets.ts';
-import { topicNameProblem } from '../mqtt/topic.ts';
 import { ProtocolViolation } from '../mqtt/violation.ts';
 import type { Connection } from '../session/connection.ts';
 import { type ConnectionId, NO_WILL } from '../session/ids.ts';
 import { acknowledge } from './acknowledge.ts';
 import { noteLife } from './check-connection.ts';
+import { checkMessage } from './check-message.ts';
 import { type Connected, connect, refused } from './connect.ts';
 import { type Context, maxPacketBytes } from './context.ts';
 import { together } from './in-parallel.ts';
-import { type DisconnectReason, isReserved } from './lifecycle.ts';
+import type { DisconnectReason } from './lifecycle.ts';
 import { CLOSE_DELAY, closeConnection, loseConnection } from './lose-connection.ts';
 import { moveSession } from './move-session.ts';
 import { NotConnected } from './not-connected.ts';
@@ -151,7 +151,7 @@ const readPackets = (context: Context, bytes: Uint8Array): Packets => {
   for (const each of splitPackets(bytes)) {
     try {
       const packet = decode(each);
-      if (packet.type === 'publish') checkPublish(context, packet);
+      if (packet.type === 'publish') checkMessage(context.settings, packet);
       if (packet.type === 'subscribe') checkFilters(packet.subscriptions.length);
       if (packet.type === 'unsubscribe') checkFilters(packet.topicFilters.length);
       packets.push(packet);
@@ -168,16 +168,6 @@ const MOST_FILTERS = 1_000;
 
 const checkFilters = (count: number): void => {
   if (count > MOST_FILTERS) throw new ProtocolViolation('packet-too-large', `${count} filters in one packet`);
-};
-
-const checkPublish = ({ settings }: Context, packet: Publish): void => {
-  if (packet.qos === 2) throw new ProtocolViolation('unsupported', 'QoS 2');
-  if (packet.payload.byteLength > settings.maxPayloadBytes) {
-    throw new ProtocolViolation('packet-too-large', `a payload of ${packet.payload.byteLength} bytes`);
-  }
-  if (isReserved(packet.topic)) throw new ProtocolViolation('topic-invalid', 'only the broker publishes to $aws/');
-  const problem = topicNameProblem(packet.topic, settings);
-  if (problem) throw new ProtocolViolation('topic-invalid', problem);
 };
 
 const dealWithPackets = async (
