@@ -55,8 +55,7 @@ const look = async (
       const dies = connection.since + stillAtWork(context);
       if (now < dies) return dies - now;
       context.log('connect-unfinished', { connectionId, clientId: connection.clientId });
-      await context.connections.close(connectionId, now);
-      await closeSocket(context, connectionId);
+      await closeBoth(context, connectionId, now);
       return stillAtWork(context);
     }
     case 'connected':
@@ -69,6 +68,12 @@ const look = async (
       return undefined;
     }
   }
+};
+
+/** In our books and at the gateway. Its session, if there is one, is looked after when it has been closed for a while. */
+const closeBoth = async (context: Context, connectionId: ConnectionId, now: number): Promise<void> => {
+  await context.connections.close(connectionId, now);
+  await closeSocket(context, connectionId);
 };
 
 const closeWithoutConnect = async (context: Context, connectionId: ConnectionId): Promise<number | undefined> => {
@@ -89,8 +94,7 @@ const lookAtLiving = async (
   const session = await context.sessions.read(clientId);
   if (!isAlive(session, generation) || session.epoch !== epoch || !isConnected(session)) {
     // Taken over, or given up, by somebody who died before closing it.
-    await context.connections.close(connectionId, now);
-    await closeSocket(context, connectionId);
+    await closeBoth(context, connectionId, now);
     return stillAtWork(context);
   }
   if (isSilent(connection, now)) {
