@@ -10,8 +10,8 @@ import { parseArgs } from 'node:util';
 import type { Context } from '../src/broker/context.ts';
 import type { Job, Ports } from '../src/broker/ports.ts';
 import { runJob } from '../src/broker/run-job.ts';
-import type { ClientId, ConnectionId, Generation } from '../src/session/ids.ts';
-import { goOffline } from '../src/session/transitions.ts';
+import { type ClientId, type ConnectionId, type Generation, NO_WILL } from '../src/session/ids.ts';
+import { begin, goOffline } from '../src/session/transitions.ts';
 import { createWorld } from '../test/broker/world.ts';
 
 const help = `Usage: npx tsx bench/expired-sessions.ts [options]
@@ -44,7 +44,7 @@ const progress = (text: string): void => {
 progress(`making ${sessions} sessions …`);
 for (let index = 0; index < sessions; index++) {
   const clientId = `client ${index}` as ClientId;
-  const session = await begin(clientId, index);
+  const session = await leaveBehind(clientId, index);
   await world.stores.filters.change(session, `t/${index}`, { if: [], set: { epoch: session.epoch } });
   await world.stores.subscriptions.change(`t/${index}`, clientId, {
     if: [],
@@ -53,13 +53,12 @@ for (let index = 0; index < sessions; index++) {
   await world.stores.queues.create(session);
 }
 
-async function begin(clientId: ClientId, index: number) {
-  const { begin } = await import('../src/session/transitions.ts');
+async function leaveBehind(clientId: ClientId, index: number) {
   const created = {
     generation: `generation ${index}` as Generation,
     connectionId: 'c=' as ConnectionId,
     resumption: '',
-    will: '' as never,
+    will: NO_WILL,
     windowLeft: 100,
     persistent: true,
   };

@@ -72,7 +72,6 @@ const troubleAt = (calls: readonly string[], faults: FaultRates = {}): Trouble =
 
 /** Conditions whose race needs more than a Lambda that hangs at this very write. */
 const troubles: Readonly<Record<string, Trouble>> = {
-  'heal: = quietSince': troubleAt(['heal', 'queues.send'], { longPause: 0.01 }),
   'keep: = active': troubleAt(['subscribe', 'keep'], { longPause: 0.02 }),
   'nudge: = tickDueAt': troubleAt(['nudge'], { deadLettered: 0.2 }),
   'park: = tick': troubleAt(['park'], { repeated: 0.1, throttled: 0.2 }),
@@ -301,6 +300,21 @@ const reading =
     return record && see(record);
   };
 
+/** The same context, and whether the connection that was read last in it was closed. */
+const noticingTheClosed = (context: Context) => {
+  let closed = false;
+  const noticing = replacing(
+    context,
+    'connections',
+    'read',
+    reading<Connection>((connection) => {
+      closed = connection.state === 'closed';
+      return connection;
+    }),
+  );
+  return { noticing, isClosed: () => closed };
+};
+
 const timed: readonly Mutant[] = [
   {
     name: '$connect sends no check',
@@ -310,21 +324,12 @@ const timed: readonly Mutant[] = [
     name: 'does not settle what was closed',
     trouble: troubleAt(['goOffline', 'endWithConnection', 'open']),
     spoil: lambdasThat(CHECK, (context) => {
-      let isClosed = false;
-      const noticing = replacing(
-        context,
-        'connections',
-        'read',
-        reading<Connection>((connection) => {
-          isClosed = connection.state === 'closed';
-          return connection;
-        }),
-      );
+      const { noticing, isClosed } = noticingTheClosed(context);
       return replacing(
         noticing,
         'sessions',
         'read',
-        reading<Session>((session) => (isClosed ? undefined : session)),
+        reading<Session>((session) => (isClosed() ? undefined : session)),
       );
     }),
   },
@@ -396,23 +401,14 @@ const timed: readonly Mutant[] = [
     name: 'DISCONNECT that comes late does not forget the will',
     trouble: troubleAt(['connections.read']),
     spoil: lambdasThat(FRAME, (context) => {
-      let isClosed = false;
-      const noticing = replacing(
-        context,
-        'connections',
-        'read',
-        reading<Connection>((connection) => {
-          isClosed = connection.state === 'closed';
-          return connection;
-        }),
-      );
+      const { noticing, isClosed } = noticingTheClosed(context);
       return replacing(
         noticing,
         'wills',
         'remove',
         (original) =>
           async (...args) =>
-            isClosed || original(...args),
+            isClosed() || original(...args),
       );
     }),
   },
