@@ -32,6 +32,8 @@ export interface ExchangeHost {
   handOn(bytes: Uint8Array<ArrayBuffer>): void;
   /** The broker has accepted the CONNECT. */
   accepted(): void;
+  /** The broker has taken packets: `bufferedAmount` is less than before. */
+  taken?(): void;
   /** @param error what a person should know; none where the end was asked for, or MQTT itself has told */
   over(error?: ServerlessMqttError): void;
 }
@@ -211,6 +213,7 @@ export function createExchange(host: ExchangeHost): Exchange {
     handOn(taken.includes(ownPing) ? withoutPong(packets) : packets);
     if (packets.some(isAcceptance)) inboxes.current?.connackReplied();
     if (taken.some((packet) => typeOf(packet) === packetType.disconnect)) over();
+    if (taken.length > 0 && !isOver()) host.taken?.();
     carryOn(pause);
   };
 

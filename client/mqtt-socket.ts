@@ -44,6 +44,8 @@ export interface MqttSocketOptions {
   readonly nextUrl?: () => string;
   /** The broker has accepted the CONNECT. */
   accepted(): void;
+  /** The broker has taken packets: who waits for `bufferedAmount` to fall looks again. */
+  taken?(): void;
   /** @param left the MQTT library has left with a DISCONNECT */
   over(left: boolean): void;
 }
@@ -106,6 +108,7 @@ export class MqttSocket extends EventTarget {
         this.#accepted = true;
         options.accepted();
       },
+      taken: () => options.taken?.(),
       over: (error) => this.#end(1000, '', error),
     });
     if (options.delay > 0) this.#alarm.set(options.delay, () => this.#open());

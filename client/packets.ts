@@ -56,7 +56,8 @@ function bodyOf(packet: Uint8Array): Uint8Array {
   return packet.subarray(typeof header === 'string' ? packet.length : header.bodyStart);
 }
 
-function readLength(bytes: Uint8Array, start: number) {
+/** Where the packet that begins at `start` has its variable header, and where it ends (MQTT 3.1.1 §2.2.3). */
+export function readLength(bytes: Uint8Array, start: number) {
   let length = 0;
   for (let i = 0; i < 4; i++) {
     const digit = bytes[start + 1 + i];

@@ -6,6 +6,8 @@
  * - The first Ctrl-C stops cleanly, exit code 0; the second one at once.
  * - The broker's own log lines are shown as they are.
  */
+
+import { listenForStop } from '../client/bridge/stop-signal.ts';
 import { SettingsError } from '../lib/settings.ts';
 import { readCommandLine, type StartCommand, UsageError, usage } from './command-line.ts';
 import { DataDirectoryTakenError } from './data-directory.ts';
@@ -13,7 +15,6 @@ import { PortTakenError } from './http-server.ts';
 import { DamagedJournalError } from './journal.ts';
 import { BundleError } from './lambda/bundle.ts';
 import { DEFAULT_PORT, type LocalStack, startLocalStack } from './stack.ts';
-import { listenForStop } from './stop-signal.ts';
 
 export interface Terminal {
   print(text: string): void;

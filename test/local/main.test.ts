@@ -4,9 +4,9 @@ import { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { listenForStop } from '../../client/bridge/stop-signal.ts';
 import { readCommandLine } from '../../local/command-line.ts';
 import { main } from '../../local/main.ts';
-import { listenForStop } from '../../local/stop-signal.ts';
 import { temporaryDirectory } from './fixtures/temporary-directory.ts';
 
 const run = async (...argv: string[]) => {
