@@ -1,6 +1,10 @@
 /** The command line of `npm start`. Pure. */
 import { parseArgs } from 'node:util';
+import { readAddress } from '../client/bridge/address.ts';
+import { DEFAULT_TCP, DEFAULT_WS } from '../client/bridge/command-line.ts';
+import { UsageError } from '../client/bridge/usage-error.ts';
 import { deploymentSettings, readDeploymentSettings } from '../lib/settings.ts';
+import type { BridgePort } from './bridge.ts';
 import { DEFAULT_PORT } from './stack.ts';
 
 export interface StartCommand {
@@ -10,21 +14,22 @@ export interface StartCommand {
   readonly settings: Readonly<Record<string, string>>;
   readonly stageName?: string;
   readonly quiet: boolean;
+  /** None: no bridge. */
+  readonly bridge: readonly BridgePort[];
 }
 
 export type Command = StartCommand | { readonly kind: 'help' };
-
-/** The command line makes no sense. The message says why. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 export const usage = `Usage: npm start -- [options]
 
 Runs the broker on this machine, with stand-ins for API Gateway, Lambda, DynamoDB and SQS.
 
 Options:
-  --port PORT           where clients connect (${DEFAULT_PORT}; 0 takes any free port)
+  --port PORT           where clients on the transport connect (${DEFAULT_PORT}; 0 takes any free port)
+  --tcp HOST:PORT       where clients of plain MQTT connect (${DEFAULT_TCP}), or off
+  --ws HOST:PORT        where clients of MQTT over WebSocket connect (${DEFAULT_WS}), or off
+                        A port alone means 127.0.0.1; 0 takes any free port.
+  --no-bridge           neither of the two
   --data DIR            keep sessions and stored messages in this directory; without it they are gone at the end
   --setting NAME=VALUE  a setting of the broker, as in the settings table of README.md; may be given several times
   --quiet               no log lines of the broker
@@ -40,6 +45,7 @@ export const readCommandLine = (argv: readonly string[]): Command => {
     port: readPort(values.port),
     settings,
     quiet: values.quiet ?? false,
+    bridge: values['no-bridge'] ? [] : [...readBridgePort('tcp', values.tcp), ...readBridgePort('ws', values.ws)],
     ...(values.data !== undefined && { dataDir: values.data }),
     ...(stageName !== undefined && { stageName }),
   };
@@ -51,6 +57,9 @@ const parse = (argv: readonly string[]) => {
       args: [...argv],
       options: {
         port: { type: 'string' },
+        tcp: { type: 'string' },
+        ws: { type: 'string' },
+        'no-bridge': { type: 'boolean' },
         data: { type: 'string' },
         setting: { type: 'string', multiple: true },
         quiet: { type: 'boolean' },
@@ -69,6 +78,11 @@ const readPort = (text: string | undefined): number => {
   }
   return Number(text);
 };
+
+const defaults = { tcp: DEFAULT_TCP, ws: DEFAULT_WS } as const;
+
+const readBridgePort = (kind: BridgePort['kind'], text: string | undefined): readonly BridgePort[] =>
+  text === 'off' ? [] : [{ kind, at: readAddress(`--${kind}`, text ?? defaults[kind]), isAsked: text !== undefined }];
 
 const readSettings = (pairs: readonly string[]): Record<string, string> => {
   const settings: Record<string, string> = {};

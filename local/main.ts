@@ -1,5 +1,5 @@
 /**
- * What `npm start` runs: the local stack, until Ctrl-C.
+ * What `npm start` runs: the local stack and the bridge to it, until Ctrl-C.
  *
  * Rules of this file:
  * - What the user can mend is one line and exit code 1 (2 for the command line itself), without a stack trace.
@@ -7,13 +7,17 @@
  * - The broker's own log lines are shown as they are.
  */
 
+import { inWords } from '../client/bridge/address.ts';
 import { listenForStop } from '../client/bridge/stop-signal.ts';
+import { UsageError } from '../client/bridge/usage-error.ts';
 import { SettingsError } from '../lib/settings.ts';
-import { readCommandLine, type StartCommand, UsageError, usage } from './command-line.ts';
+import { BridgePortError, type LocalBridge, startLocalBridge } from './bridge.ts';
+import { readCommandLine, type StartCommand, usage } from './command-line.ts';
 import { DataDirectoryTakenError } from './data-directory.ts';
 import { PortTakenError } from './http-server.ts';
 import { DamagedJournalError } from './journal.ts';
 import { BundleError } from './lambda/bundle.ts';
+import type { LogSink } from './log.ts';
 import { DEFAULT_PORT, type LocalStack, startLocalStack } from './stack.ts';
 
 export interface Terminal {
@@ -48,23 +52,29 @@ export const main = async (argv: readonly string[], { print, printError }: Termi
 const run = async (command: StartCommand, { print, printError }: Terminal): Promise<number> => {
   const stopSignal = listenForStop();
   const progress = reportSlowStart(print);
+  const log: LogSink = (line, from) => {
+    if (from === 'local') printError(line);
+    else if (!command.quiet) print(line);
+  };
   try {
     const stack = await startLocalStack({
       port: command.port,
       settings: command.settings,
       dataDir: command.dataDir,
       ...(command.stageName !== undefined && { stageName: command.stageName }),
-      log: (line, from) => {
-        if (from === 'local') printError(line);
-        else if (!command.quiet) print(line);
-      },
+      log,
       onProgress: progress.step,
     });
     progress.end();
-    print(welcome(stack, command));
-    await stopSignal.given;
-    print('Stopping …');
-    await stack.stop();
+    try {
+      const bridge = await startLocalBridge({ url: stack.url, ports: command.bridge, log });
+      print(welcome(stack, bridge, command));
+      await stopSignal.given;
+      print('Stopping …');
+      await bridge.stop();
+    } finally {
+      await stack.stop();
+    }
     return 0;
   } finally {
     progress.end();
@@ -72,21 +82,37 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
   }
 };
 
-const welcome = ({ url }: LocalStack, { dataDir }: StartCommand): string =>
+const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir }: StartCommand): string =>
   [
     `The broker listens on ${url}, sub-protocol mqtt.base64.`,
+    ...forAnyClient(bridge),
     'Any client id may connect: there is no authentication yet.',
     dataDir === undefined
       ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
       : `Sessions and messages are kept in ${dataDir}.`,
     '',
     `Now type, in a second terminal:  npm run demo${url === DEFAULT_URL ? '' : ` -- --url ${url}`}`,
+    ...withMosquitto(bridge),
     'Ctrl-C stops the broker.',
     '',
   ].join('\n');
 
+const forAnyClient = ({ ports: { tcp, ws } }: LocalBridge): readonly string[] => {
+  const places = [tcp && `mqtt://${inWords(tcp)}`, ws && `ws://${inWords(ws)}`].filter((place) => place !== undefined);
+  return places.length === 0 ? [] : [`For any MQTT client there is the bridge: ${places.join(' and ')}.`];
+};
+
+const withMosquitto = ({ ports: { tcp } }: LocalBridge): readonly string[] => {
+  if (!tcp) return [];
+  const port = tcp.port === 1883 ? '' : `-p ${tcp.port} `;
+  return [
+    `With mosquitto's commands:       mosquitto_sub ${port}-t 'hello/#' -v`,
+    `and, in a third terminal:        mosquitto_pub ${port}-t hello/world -m hi`,
+  ];
+};
+
 /** Errors whose message says all. */
-const mendable = [SettingsError, DataDirectoryTakenError, DamagedJournalError, BundleError];
+const mendable = [BridgePortError, SettingsError, DataDirectoryTakenError, DamagedJournalError, BundleError];
 
 /** The one line for what the user can mend; everything for what only we can. */
 const explain = (error: unknown): string => {

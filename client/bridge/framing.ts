@@ -5,8 +5,9 @@
  * handed out one by one, on demand: a heap of tiny packets stays bytes until somebody can use them. What is held is bounded
  * by whoever pushes: a packet that is too large is refused by its header.
  */
-import { packetType, readLength, typeOf } from '../packets.ts';
+import { packetType, readLength } from '../packets.ts';
 
+const CONNECT = packetType.connect << 4;
 const FIRST_CAPACITY = 1_024;
 
 /** Why these bytes are not taken. */
@@ -41,8 +42,8 @@ export function createFramer(largestPacket: number): Framer {
   };
 
   const faultOf = (held: Uint8Array, packetEnd: number): FramingFault | undefined => {
-    // A client begins with CONNECT (MQTT-3.1.0-1): its first byte tells what has come to the wrong port.
-    if (isFirst && typeOf(held) !== packetType.connect) return 'not-mqtt';
+    // A client begins with CONNECT (MQTT-3.1.0-1): its first byte tells HTTP, TLS and others at the wrong port.
+    if (isFirst && held[0] !== CONNECT) return 'not-mqtt';
     return packetEnd > largestPacket ? 'packet-too-large' : undefined;
   };
 

@@ -6,7 +6,7 @@ import { command, run } from './command.ts';
 describe('npm start, npm run demo and the example', () => {
   const children: ChildProcess[] = [];
   const start = (...args: string[]) => {
-    const process = run([command, 'start', '--port', '0', '--quiet', ...args]);
+    const process = run([command, 'start', '--port', '0', '--quiet', '--no-bridge', ...args]);
     children.push(process.child);
     return process;
   };

@@ -52,7 +52,7 @@ describe('a local stack with a data directory', () => {
 
   it('that is killed in the middle of a drain, twice, keeps what was acknowledged, and its order', async () => {
     const start = async (port: string) => {
-      const stack = run([command, 'start', '--port', port, '--data', dataDir]);
+      const stack = run([command, 'start', '--port', port, '--no-bridge', '--data', dataDir]);
       undo.push(() => stack.child.kill('SIGKILL'));
       const [url = ''] = await stack.until(/ws:\/\/127\.0\.0\.1:\d+\/mqtt/);
       const kill = async (): Promise<void> => {

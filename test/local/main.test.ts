@@ -29,6 +29,8 @@ test.each([
   [['--setting', 'redeliveryRate'], 'NAME=VALUE'],
   [['--setting', 'lambdaMemoryMb=512'], 'lambdaMemoryMb means something on AWS only'],
   [['extra'], 'extra'],
+  [['--tcp', 'localhost'], '--tcp is localhost: it must be HOST:PORT'],
+  [['--ws', '1:65536'], '--ws is 1:65536'],
 ])('a command line that makes no sense is exit code 2 and a clear line: %j', async (argv, text) => {
   const { code, errors } = await run(...argv);
   expect(code).toBe(2);
@@ -54,8 +56,26 @@ test('options are read', () => {
     quiet: true,
     settings: { redeliveryRate: '5' },
     stageName: 'x',
+    bridge: expect.anything(),
   });
-  expect(readCommandLine([])).toEqual({ kind: 'start', port: 4800, quiet: false, settings: {} });
+  expect(readCommandLine([])).toMatchObject({ kind: 'start', port: 4800, quiet: false, settings: {} });
+});
+
+test.each([
+  [[], ['tcp 127.0.0.1:1883', 'ws 127.0.0.1:8083']],
+  [
+    ['--tcp', '1884', '--ws', '[::1]:0'],
+    ['asked: tcp 127.0.0.1:1884', 'asked: ws ::1:0'],
+  ],
+  [['--tcp', 'off'], ['ws 127.0.0.1:8083']],
+  [['--no-bridge', '--tcp', '1884'], []],
+])('the ports of the bridge: %j', (argv, ports) => {
+  const command = readCommandLine(argv);
+  if (command.kind !== 'start') throw new Error('it is no start');
+  const found = command.bridge.map(
+    ({ kind, at, isAsked }) => `${isAsked ? 'asked: ' : ''}${kind} ${at.host}:${at.port}`,
+  );
+  expect(found).toEqual(ports);
 });
 
 test('a taken port is one line that names it and says what to do', async () => {
@@ -105,7 +125,7 @@ test('the first signal asks to stop, its echo is no second one, a later one exit
 
 describe('in a process of its own', () => {
   const start = (...argv: string[]) => {
-    const child = spawn(process.execPath, ['bin/serverless-mqtt.mjs', 'start', '--port', '0', ...argv]);
+    const child = spawn(process.execPath, ['bin/serverless-mqtt.mjs', 'start', '--port', '0', ...argv, '--no-bridge']);
     let out = '';
     let errors = '';
     const waiting = new Set<() => void>();
