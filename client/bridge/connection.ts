@@ -35,6 +35,7 @@ export type EndReason =
   | 'not-mqtt'
   | 'packet-too-large'
   | 'text-message'
+  | 'websocket-error'
   | 'client-too-slow'
   | 'bridge-full'
   | 'bridge-stopping'

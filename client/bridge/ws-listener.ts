@@ -88,8 +88,8 @@ function refuse(socket: Duplex, status: number, detail: string): void {
 function serve(webSocket: WebSocket, socket: Socket, from: string, reception: Reception): void {
   /** What has come since the last message: `ws` holds it. */
   let unfinished = 0;
-  // 'close' follows, and says all.
-  webSocket.on('error', () => {});
+  // 'close' follows; what the socket itself has is no error here.
+  webSocket.on('error', ({ message }) => connection?.end('websocket-error', message));
   const connection = reception.accept(
     {
       get heldBytes() {
