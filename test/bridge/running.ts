@@ -72,13 +72,17 @@ export const rawClient = (socket: Socket): RawClient => {
     write: (hex) => void socket.write(Buffer.from(hex, 'hex')),
     until: (hex) =>
       new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (!received.includes(hex)) return;
+        const done = (settle: () => void): void => {
           waiting.delete(look);
-          resolve();
+          socket.off('close', fail);
+          settle();
         };
+        const look = (): void => {
+          if (received.includes(hex)) done(resolve);
+        };
+        const fail = (): void => done(() => reject(new Error(`closed after ${received}`)));
         waiting.add(look);
-        socket.once('close', () => reject(new Error(`closed after ${received}`)));
+        socket.once('close', fail);
         look();
       }),
     ended: new Promise((resolve) => socket.once('close', () => resolve(received))),
