@@ -89,7 +89,7 @@ export function clientsOf(url: string): Clients {
 }
 
 /** Resolves with the first CONNACK. Messages are recorded from the first one on. */
-const connected = (client: MqttClient): Promise<Client> =>
+export const connected = (client: MqttClient): Promise<Client> =>
   new Promise((resolve, reject) => {
     const received: string[] = [];
     const waiting: { count: number; resolve: (received: readonly string[]) => void }[] = [];
