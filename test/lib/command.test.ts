@@ -15,9 +15,13 @@ beforeEach(() => {
 
 afterEach(() => script.remove());
 
-test.each(['start', 'demo'])('%s gets the rest of the line, and decides the exit code', (command) => {
+test.each([
+  ['start', 'local/main.ts'],
+  ['demo', 'local/demo.ts'],
+  ['bridge', 'client/bridge/main.ts'],
+])('%s gets the rest of the line, and decides the exit code', (command, file) => {
   script.put(
-    `local/${command === 'start' ? 'main' : command}.ts`,
+    file,
     `export const main = async (argv: readonly string[]): Promise<number> => (console.log('${command}', argv), 3);`,
   );
   expect(script.run([command, '--port', '5000', '--help'])).toEqual({
@@ -25,6 +29,26 @@ test.each(['start', 'demo'])('%s gets the rest of the line, and decides the exit
     stdout: `${command} [ '--port', '5000', '--help' ]\n`,
     stderr: '',
   });
+});
+
+test('the bridge of an installed package is compiled, and the others are not there', () => {
+  script.put('dist/client/bridge/main.js', "export const main = async (argv) => (console.log('compiled', argv), 3);");
+  expect(script.run(['bridge', '--to', 'x'])).toEqual({
+    status: 3,
+    stdout: "compiled [ '--to', 'x' ]\n",
+    stderr: '',
+  });
+  expect(script.run(['start'])).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: '"start" runs in a clone of the repository only; in the installed package there is "bridge".\n',
+  });
+});
+
+test('in a clone the sources go before what is compiled: that may be old', () => {
+  script.put('dist/client/bridge/main.js', 'export const main = async () => 4;');
+  script.put('client/bridge/main.ts', 'export const main = async (): Promise<number> => 3;');
+  expect(script.run(['bridge']).status).toBe(3);
 });
 
 test('a signal reaches the program itself', async () => {
