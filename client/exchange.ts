@@ -18,7 +18,8 @@ import { type BrokerFrame, parseBrokerFrame, type Reply } from './wire.ts';
 export const REPLY_TIMEOUT_MS = 35_000;
 const DISCONNECT_TIMEOUT_MS = 5_000;
 const SILENCE_MS = 540_000;
-const LONGEST_KEEP_ALIVE_S = 540;
+/** A client that may be silent for longer is pinged for (§7). */
+export const LONGEST_KEEP_ALIVE_S = 540;
 
 /** The socket in use; the one that the session moves to; the one that it has left. */
 export type SocketRole = 'current' | 'next' | 'former';

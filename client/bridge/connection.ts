@@ -2,13 +2,14 @@
  * One client of the bridge: plain MQTT on its side, a connection of its own to the gateway on the other.
  *
  * Rules of this file: no socket of either kind, and nothing of the wire: `client/mqtt-socket.ts` speaks it. Packets pass as
- * they are; only where they end, and which is a CONNECT or a DISCONNECT, is known here. What a client has sent is delivered
+ * they are; only where they end, which is a CONNECT or a DISCONNECT, and the keep-alive is known here. What a client has sent is delivered
  * also where it has left meanwhile, or where the bridge stops, within `finishMs`. After `ended` nothing is said to anybody.
  */
 import { type Clock, createAlarm } from '../clock.ts';
 import type { ServerlessMqttError } from '../errors.ts';
+import { LONGEST_KEEP_ALIVE_S } from '../exchange.ts';
 import { MqttSocket, type WebSocketConstructor } from '../mqtt-socket.ts';
-import { packetType, typeOf } from '../packets.ts';
+import { packetType, readConnect, typeOf } from '../packets.ts';
 import type { Admission, Ticket } from './admission.ts';
 import type { BufferedBytes } from './buffered-bytes.ts';
 import { createFramer } from './framing.ts';
@@ -32,6 +33,7 @@ export type EndReason =
   | 'disconnected'
   | 'client-gone'
   | 'connect-missing'
+  | 'keep-alive-timeout'
   | 'not-mqtt'
   | 'packet-too-large'
   | 'text-message'
@@ -83,6 +85,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   const account = buffered.open();
   const alarm = createAlarm(clock);
   const quietAlarm = createAlarm(clock);
+  const silenceAlarm = createAlarm(clock);
   const startedAt = clock.now();
 
   let gateway: MqttSocket | undefined;
@@ -90,6 +93,8 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** The CONNECT and what has come behind it, until it is this client's turn. */
   let early: Uint8Array[] = [];
   let earlyBytes = 0;
+  /** How long the client may be silent, in milliseconds; none where the broker looks after that. */
+  let silenceMs: number | undefined;
   let isOpen = false;
   let isAccepted = false;
   /** The client has sent its DISCONNECT. */
@@ -110,8 +115,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   const end = (reason: EndReason, detail?: string): void => {
     if (isOver) return;
     isOver = true;
-    alarm.clear();
-    quietAlarm.clear();
+    for (const each of [alarm, quietAlarm, silenceAlarm]) each.clear();
     gateway?.close();
     const isByClient = ['client-gone', 'bridge-stopping'].includes(reason);
     ticket?.close(reason === 'disconnected' ? 'left' : isByClient ? 'gone' : 'lost');
@@ -171,8 +175,15 @@ export function createConnection(options: ConnectionOptions): Connection {
     earlyBytes += packet.length;
     if (ticket) return;
     alarm.clear();
+    silenceMs = silenceOf(packet);
+    watch();
     ticket = options.admission.enter(options.keyOf(address, packet), open);
     if (ticket.delay > 0) log('client-delayed', { client, milliseconds: Math.round(ticket.delay) });
+  };
+
+  /** MQTT-3.1.2-24, where the pings of the wire hide the client's silence from the broker. */
+  const watch = (): void => {
+    if (silenceMs !== undefined) silenceAlarm.set(silenceMs, () => end('keep-alive-timeout', 'nothing came from it'));
   };
 
   const open = (): void => {
@@ -241,6 +252,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     receive(bytes) {
       if (isOver || isLeaving) return;
       bytesIn += bytes.length;
+      watch();
       framer.push(bytes);
       advance();
     },
@@ -254,6 +266,12 @@ export function createConnection(options: ConnectionOptions): Connection {
       else finish('client-gone');
     },
   };
+}
+
+/** @returns milliseconds; nothing where the client has no keep-alive, or one that the broker can judge */
+function silenceOf(connect: Uint8Array): number | undefined {
+  const { keepAlive } = readConnect(connect);
+  return keepAlive > LONGEST_KEEP_ALIVE_S ? keepAlive * 1_500 : undefined;
 }
 
 const faults = {

@@ -42,6 +42,9 @@ export const LINGER_MS = 5_000;
 /** A client that has said nothing for so long, with nothing of it under way, may be closed when the bridge stops. */
 export const QUIET_MS = 100;
 
+/** TCP asks a client that is silent for so long whether it is still there: one without a keep-alive may just be gone. */
+export const PROBE_AFTER_MS = 60_000;
+
 /** The largest message of a WebSocket client, which may hold many packets; the least that MQTT needs is one packet. */
 export const messageBytesOf = ({ clientBytes }: Limits): number => Math.floor(clientBytes / 2);
 

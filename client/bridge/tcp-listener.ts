@@ -7,7 +7,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Address } from './address.ts';
-import { LINGER_MS } from './limits.ts';
+import { LINGER_MS, PROBE_AFTER_MS } from './limits.ts';
 import { type Certificate, type Listener, open, type Reception } from './listener.ts';
 
 /** @throws the system's error, such as EADDRINUSE, or OpenSSL's where the certificate is none */
@@ -82,6 +82,7 @@ function serve(socket: Socket, reception: Reception): void {
     return;
   }
   socket.setNoDelay(true);
+  socket.setKeepAlive(true, PROBE_AFTER_MS);
   socket.on('data', (bytes: Buffer) => connection.receive(bytes));
   socket.on('drain', () => connection.weigh());
   socket.on('end', () => connection.clientLeft());

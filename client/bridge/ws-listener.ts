@@ -13,7 +13,7 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { SUB_PROTOCOL } from '../wire.ts';
 import type { Address } from './address.ts';
 import type { EndReason } from './connection.ts';
-import { LINGER_MS, messageBytesOf } from './limits.ts';
+import { LINGER_MS, messageBytesOf, PROBE_AFTER_MS } from './limits.ts';
 import { type Certificate, type Listener, open, type Reception } from './listener.ts';
 
 const SUB_PROTOCOLS: readonly string[] = ['mqtt', 'mqttv3.1'];
@@ -110,6 +110,7 @@ function serve(webSocket: WebSocket, socket: Socket, from: string, reception: Re
     return;
   }
   socket.setNoDelay(true);
+  socket.setKeepAlive(true, PROBE_AFTER_MS);
   // Before `ws` looks at them: a message that they complete sets the count back.
   socket.prependListener('data', (bytes: Buffer) => {
     unfinished += bytes.length;
@@ -139,6 +140,7 @@ const closeCodes: Readonly<Partial<Record<EndReason, number>>> = {
   'not-mqtt': 1002,
   'text-message': 1003,
   'connect-missing': 1008,
+  'keep-alive-timeout': 1008,
   'client-too-slow': 1008,
   'packet-too-large': 1009,
   'bridge-full': 1013,

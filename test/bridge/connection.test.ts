@@ -4,8 +4,10 @@ import {
   base64,
   CONNACK,
   CONNECT,
+  connectWith,
   DISCONNECT,
   PINGREQ,
+  PINGRESP,
   puback,
   publish,
   reply,
@@ -62,6 +64,42 @@ describe('beginning', () => {
     const client = await connected(world);
     await world.clock.pass(60_000);
     expect(client.heard).toEqual([]);
+  });
+
+  test('[MQTT-3.1.2-24] the pings of the wire do not hide that a client with a long keep-alive is silent', async () => {
+    const world = createWorld();
+    const client = world.client();
+    await client.write(connectWith({ keepAlive: 600 }));
+    await world.clock.pass(0);
+    world.gateways[0]?.tell('open');
+    await world.clock.pass(0);
+    await say(world.gateways[0], reply(1, CONNACK));
+    await world.clock.pass(540_000);
+    expect(sent(world.gateways[0]).at(-1)).toBe(PINGREQ);
+    await say(world.gateways[0], reply(1, PINGRESP));
+    await client.write(PINGREQ);
+    await say(world.gateways[0], reply(1, PINGRESP));
+    await world.clock.pass(540_000);
+    await say(world.gateways[0], reply(1, PINGRESP));
+    await world.clock.pass(359_999);
+    expect(client.heard).toEqual([CONNACK, PINGRESP]);
+    await world.clock.pass(1);
+    expect(client.heard.at(-1)).toBe('close: keep-alive-timeout');
+  });
+
+  test('a client without a keep-alive may be silent for ever', async () => {
+    const world = createWorld();
+    const client = world.client();
+    await client.write(connectWith({ keepAlive: 0 }));
+    await world.clock.pass(0);
+    world.gateways[0]?.tell('open');
+    await world.clock.pass(0);
+    await say(world.gateways[0], reply(1, CONNACK));
+    for (let times = 0; times < 200; times++) {
+      await world.clock.pass(540_000);
+      await say(world.gateways[0], reply(1, PINGRESP));
+    }
+    expect(client.heard).toEqual([CONNACK]);
   });
 
   test('what comes behind the CONNECT goes with it, in order', async () => {

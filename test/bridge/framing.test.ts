@@ -51,7 +51,7 @@ test.each(['00', '20020000', '3000', 'c000', 'e000', 'f0', hex(Buffer.from('GET 
   },
 );
 
-test('[MQTT-2.2.3] a remaining length of more than four bytes is not MQTT, wherever it comes', () => {
+test('a remaining length of more than four bytes is not MQTT, wherever it comes', () => {
   expect(push(createFramer(LARGEST), '10ffffff', 'ff')).toEqual(['not-mqtt']);
   expect(push(createFramer(LARGEST), `${CONNECT}30ffffffff`)).toEqual([CONNECT, 'not-mqtt']);
 });
@@ -98,10 +98,13 @@ describe('whatever comes', () => {
   test('byte by byte a large packet is copied a few times only', () => {
     const framer = createFramer(300_000);
     const large = Buffer.concat([bytes('10c09a0c'), Buffer.alloc(200_000)]);
-    for (const byte of large) {
+    let early = 0;
+    for (const byte of large.subarray(0, -1)) {
       framer.push(Uint8Array.of(byte));
-      if (framer.bytes < large.length) expect(framer.next()).toBeUndefined();
+      if (framer.next() !== undefined) early += 1;
     }
+    expect(early).toBe(0);
+    framer.push(large.subarray(-1));
     expect(framer.next()).toHaveLength(large.length);
   });
 });

@@ -1,9 +1,10 @@
 /** The bridge on real sockets, in front of a broker that is small enough to see through. */
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { WebSocket } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { type FakeBroker, startFakeBroker } from '../client/fake-broker.ts';
 import { CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, puback, publish } from '../client/scripted-socket.ts';
 import { createCertificate, hasOpenSsl, type TestCertificate } from './certificate.ts';
@@ -218,7 +219,7 @@ describe('WebSocket', () => {
     ['mqtt', 'mqtt'],
     ['mqttv3.1', 'mqttv3.1'],
     [['other', 'mqttv3.1', 'mqtt'], 'mqtt'],
-  ])('[MQTT-6.0.0-3] %j is taken', async (offered, chosen) => {
+  ])('[MQTT-6.0.0-4] of %j the bridge takes mqtt, or else mqttv3.1', async (offered, chosen) => {
     const bridge = start();
     const client = openWebSocket(await listen(bridge, 'ws'), offered);
     await once(client.socket, 'open');
@@ -343,6 +344,26 @@ withTls(`TLS${hasOpenSsl ? '' : ' (skipped: openssl is not installed)'}`, () => 
     await wss.until(puback(1));
     wss.write(DISCONNECT);
     expect(await wss.closed).toBe('1000 disconnected');
+  });
+
+  test('the certificate of the broker is checked: against what Node trusts, and --ca', async () => {
+    const gateway = createTlsServer(certificate);
+    const sockets = new WebSocketServer({ server: gateway, handleProtocols: () => 'mqtt.base64' });
+    sockets.on('connection', (socket) =>
+      socket.on('message', () => socket.send(`!1:${Buffer.from(CONNACK, 'hex').toString('base64')}`)),
+    );
+    await once(gateway.listen(0, '127.0.0.1'), 'listening');
+    undo.push(() => gateway.close());
+    const to = `wss://localhost:${(gateway.address() as AddressInfo).port}/mqtt`;
+
+    await connected(await listen(start({ to, ca: certificate.cert }), 'tcp'));
+    const distrustful = start({ to });
+    const client = tcpClient(await listen(distrustful, 'tcp'));
+    client.write(CONNECT);
+    expect(await client.ended).toBe('');
+    const { reason, detail } = await distrustful.logged('client-ended');
+    expect(reason).toBe('cannot-open');
+    expect(detail).toContain('self-signed certificate');
   });
 
   test.each(['tls', 'wss'] as const)('%s: what is no TLS is refused, and what says nothing is closed', async (kind) => {

@@ -31,7 +31,7 @@ describe(`a message with RETAIN, through the bridge, where the broker ${offered.
     return heard;
   };
 
-  it('[MQTT-3.3.1-6] reaches who subscribes later, with RETAIN set', async () => {
+  it('reaches who subscribes later, with RETAIN set', async () => {
     const publisher = await clients.connect('publisher');
     await publisher.mqtt.publishAsync('kept/x', 'kept', { qos: 1, retain: true });
     const kept = offered.retained ? ['kept, retain true, QoS 1'] : [];
@@ -48,7 +48,7 @@ describe(`a message with RETAIN, through the bridge, where the broker ${offered.
     expect(await arrived).toBe(false);
   });
 
-  it('[MQTT-3.3.1-10] is removed by an empty one', async () => {
+  it('is removed by an empty one', async () => {
     const publisher = await clients.connect('remover');
     await publisher.mqtt.publishAsync('gone/x', 'gone', { qos: 1, retain: true });
     await publisher.mqtt.publishAsync('gone/x', '', { qos: 1, retain: true });
