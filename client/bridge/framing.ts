@@ -8,7 +8,7 @@
 import { packetType, readLength } from '../packets.ts';
 
 const CONNECT = packetType.connect << 4;
-const FIRST_CAPACITY = 1_024;
+const FIRST_CAPACITY = 256;
 
 /** Why these bytes are not taken. */
 export type FramingFault = 'not-mqtt' | 'packet-too-large';

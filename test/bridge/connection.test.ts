@@ -1,4 +1,5 @@
 /** One client of the bridge: what passes, what is held, and how it ends. */
+import { MqttSocket } from '../../client/mqtt-socket.ts';
 import {
   again,
   base64,
@@ -248,7 +249,10 @@ describe('what is held', () => {
   test('a heap of tiny packets stays bytes until the broker can use them', async () => {
     const world = createWorld();
     const client = await connected(world);
+    const sends = jest.spyOn(MqttSocket.prototype, 'send');
     await client.write(PINGREQ.repeat(100_000));
+    expect(sends).toHaveBeenCalledTimes(16 * 1024);
+    sends.mockRestore();
     let pings = 0;
     while (pings < 100_000) {
       expect(client.isPaused).toBe(world.buffered.total > 32 * 1024);
