@@ -100,7 +100,7 @@ function serve(webSocket: WebSocket, socket: Socket, from: string, reception: Re
       resume: () => webSocket.resume(),
       close(reason) {
         webSocket.resume();
-        webSocket.close(closeCodes[reason] ?? UNEXPECTED, reason);
+        webSocket.close(closeCodes[reason] ?? UNEXPECTED, reason.slice(0, LONGEST_REASON));
       },
     },
     from,
@@ -130,6 +130,8 @@ function serve(webSocket: WebSocket, socket: Socket, from: string, reception: Re
   webSocket.on('close', () => connection.closed());
 }
 
+/** In characters, so that it has 123 bytes at most (RFC 6455 §5.5). The broker's reasons may be of a later version. */
+const LONGEST_REASON = 41;
 /** RFC 6455 §7.4.1. */
 const UNEXPECTED = 1011;
 const closeCodes: Readonly<Partial<Record<EndReason, number>>> = {

@@ -181,7 +181,7 @@ describe('passing', () => {
   test.each([
     ['not-mqtt', '30ffffffff01'],
     ['packet-too-large', '3081801000'],
-  ])('%s: what cannot be taken ends the connection, after what was whole', async (reason, bytes) => {
+  ])('%s: what cannot be taken ends the connection', async (reason, bytes) => {
     const world = createWorld();
     const client = await connected(world);
     await client.write(`${publish(1)}${bytes}`);

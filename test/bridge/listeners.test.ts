@@ -308,6 +308,15 @@ describe('WebSocket', () => {
     expect(bridge.buffered.most).toBeLessThan(1_000);
   });
 
+  test('a reason of the broker that is too long for WebSocket is cut', async () => {
+    const bridge = start();
+    const client = openWebSocket(await listen(bridge, 'ws'));
+    await once(client.socket, 'open');
+    broker.interfere = () => `!0;close=${'é'.repeat(1_000)}:`;
+    client.write(CONNECT);
+    expect(await client.closed).toBe(`1011 ${'é'.repeat(41)}`);
+  });
+
   test('what is no WebSocket frame is an end that the log explains', async () => {
     const bridge = start();
     const client = openWebSocket(await listen(bridge, 'ws'));
