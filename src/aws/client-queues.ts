@@ -23,7 +23,6 @@ import {
 import { inParallel, WIDTH } from '../broker/in-parallel.ts';
 import type { ClientQueues, ReceivedMessage, StoredMessage } from '../broker/ports.ts';
 import { QUEUE_OWNER_TIME_TO_LIVE } from '../broker/time-to-live.ts';
-import type { MessageId } from '../session/ids.ts';
 import type { SessionAddress } from '../session/session.ts';
 import { queueOwnerKey } from './keys.ts';
 import type { Table } from './table.ts';
@@ -142,21 +141,17 @@ export function createClientQueues(options: ClientQueuesOptions): ClientQueues {
 const entriesOf = (messages: readonly ReceivedMessage[]) =>
   messages.map(({ receipt }, index) => ({ Id: String(index), ReceiptHandle: receipt }));
 
-const encodeBody = ({ id, topic, payload, liveEpoch }: StoredMessage): string =>
+const encodeBody = ({ topic, payload, ...rest }: StoredMessage): string =>
   JSON.stringify({
-    id,
-    liveEpoch,
+    ...rest,
     topic: Buffer.from(topic).toString('base64'),
     payload: Buffer.from(payload).toString('base64'),
   });
 
 const decodeBody = (body: string): StoredMessage => {
-  const { id, liveEpoch, topic, payload } = JSON.parse(body) as Record<'id' | 'topic' | 'payload', string> & {
-    readonly liveEpoch: number;
-  };
+  const { topic, payload, ...rest } = JSON.parse(body) as Omit<StoredMessage, 'payload'> & { readonly payload: string };
   return {
-    id: id as MessageId,
-    liveEpoch,
+    ...rest,
     topic: Buffer.from(topic, 'base64').toString(),
     payload: Buffer.from(payload, 'base64'),
   };

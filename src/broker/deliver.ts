@@ -157,17 +157,9 @@ async function takeBack(context: Context, to: SessionAddress, records: readonly 
   }
 }
 
-/** A PUBLISH as a subscriber gets it. RETAIN is 0 for an established subscription [MQTT-3.3.1-9]. */
-export const encodePublish = (message: Message & { readonly packetId: number }, dup: boolean): Uint8Array =>
-  encode({
-    type: 'publish',
-    topic: message.topic,
-    payload: message.payload,
-    qos: 1,
-    dup,
-    retain: false,
-    packetId: message.packetId,
-  });
+/** A PUBLISH as a subscriber gets it. */
+export const encodePublish = ({ topic, payload, qos, retain, packetId }: InFlight, dup: boolean): Uint8Array =>
+  encode({ type: 'publish', topic, payload, qos, dup, retain, packetId });
 
 // ── From direct to queued ──────────────────────────────────────────────────────────────────────────────────────────
 

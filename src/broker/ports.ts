@@ -51,8 +51,6 @@ export interface InFlightMessages {
 
 /** A client's Last Will, apart from the session so that its payload weighs on no write but its own. */
 export interface Will extends Message {
-  readonly qos: 0 | 1;
-  readonly retain: boolean;
   /** Until when somebody is publishing it; 0: nobody has begun to. */
   readonly leaseUntil: number;
 }

@@ -305,10 +305,10 @@ const send = async (
   await unuse(acknowledged.length, acknowledged.filter(({ epoch }) => epoch < tick.epoch).length);
   if (resend.length + fresh.length === 0) return 'accepted';
 
-  const records = fresh.map(({ id, topic, payload }, index): InFlight => {
+  const records = fresh.map(({ receipt: _receipt, liveEpoch: _liveEpoch, ...message }, index): InFlight => {
     const sequence = allocated.record.sequence - fresh.length + 1 + index;
     const packetId = packetIdOf(sequence);
-    return { id, topic, payload, sequence, packetId, epoch: tick.epoch, tick: tick.number, sentAt: startedAt };
+    return { ...message, sequence, packetId, epoch: tick.epoch, tick: tick.number, sentAt: startedAt };
   });
   const put = await putInOrder(context, tick, records);
   // What is in flight stays so: the next worker of this number sends it again. Taken back, it would be missing between what an

@@ -3,6 +3,7 @@
  *
  * Rules of this file: no clock, no randomness, no store. Every attribute is always present.
  */
+import type { Qos } from '../mqtt/packets.ts';
 import { utf8Length } from '../mqtt/topic.ts';
 import type { ClientId, ConnectionId, Generation, MessageId, WillId } from './ids.ts';
 
@@ -83,14 +84,19 @@ export const epochOf = (
   { generation, epoch, persistent, will, connectedAt }: Session,
 ): SessionEpoch => ({ clientId, generation, epoch, persistent, will, connectedAt });
 
-/** A message on its way to a subscriber: the PUBLISH without what belongs to one connection. */
+/**
+ * A message on its way: the PUBLISH without what belongs to one connection. From its publisher it has the QoS and the RETAIN flag
+ * that it was published with; on its way to one subscriber those that it is sent with.
+ */
 export interface Message {
   readonly id: MessageId;
   readonly topic: string;
   readonly payload: Uint8Array;
+  readonly qos: Qos;
+  readonly retain: boolean;
 }
 
-/** A QoS 1 message that was given a packet id and is not yet acknowledged. */
+/** A message with QoS 1 or 2 that was given a packet id and is not yet acknowledged. */
 export interface InFlight extends Message {
   readonly packetId: number;
   /** Order among the session's messages. */

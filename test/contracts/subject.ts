@@ -68,6 +68,8 @@ export const messageOf = (sequence: number, changes: Partial<InFlight> = {}): In
   id: `message-${sequence}` as MessageId,
   topic: 'a/b',
   payload: new Uint8Array([0, 1, 255, sequence % 256]),
+  qos: 1,
+  retain: false,
   packetId: sequence,
   sequence,
   epoch: 1,

@@ -11,6 +11,8 @@ const message = (id: number, bytes = 1): Message => ({
   id: `m${id}` as MessageId,
   topic: 't',
   payload: new Uint8Array(bytes),
+  qos: 1,
+  retain: false,
 });
 /** Sent a moment ago. */
 const flying = (id: number, epoch: number, tickNumber = 0, bytes = 1): InFlight => ({

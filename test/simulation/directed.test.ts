@@ -101,6 +101,8 @@ describe('a tick that sends again what has just been acknowledged, and its packe
         id: payload as MessageId,
         topic: 't',
         payload: Buffer.from(payload),
+        qos: 1,
+        retain: false,
         sequence,
         packetId,
         epoch: session.epoch,

@@ -21,7 +21,7 @@ export interface Publication {
   readonly publisher: string;
   readonly number: number;
   readonly topic: string;
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
   /** The publisher keeps the one-frame rule. */
   readonly inOrder: boolean;
   /** When it was first given to the client end. */
