@@ -4,11 +4,13 @@
  * Rules of this file:
  * - A queue is named by a hash of client id and generation: a name is never used twice, and nobody can guess a neighbour's.
  * - Messages are sent one by one: a batch may fail in part, and what follows would overtake what failed.
+ * - SQS forgets a message whose deduplication id it has seen within 5 minutes, and what was counted would never come. So each
+ *   attempt has its own: only what the SDK sends again for want of an answer is the same to SQS.
  * - Bodies are base64 throughout, because SQS refuses characters that MQTT allows.
  * - Who owns a queue is noted in the sessions table, because the name does not tell: before the queue is there, and until
  *   it is gone.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   ChangeMessageVisibilityBatchCommand,
   CreateQueueCommand,
@@ -82,7 +84,7 @@ export function createClientQueues(options: ClientQueuesOptions): ClientQueues {
         const command = new SendMessageCommand({
           QueueUrl: urlOf(session),
           MessageGroupId: GROUP,
-          MessageDeduplicationId: message.id,
+          MessageDeduplicationId: randomUUID(),
           MessageBody: encodeBody(message),
         });
         if ((await ifThere(client.send(command))) === MISSING) return { sent, missing: true };

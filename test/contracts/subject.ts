@@ -75,6 +75,7 @@ export const messageOf = (sequence: number, changes: Partial<InFlight> = {}): In
   epoch: 1,
   tick: 0,
   sentAt: 0,
+  released: false,
   ...changes,
 });
 

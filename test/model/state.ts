@@ -350,7 +350,7 @@ export const inFlightRecord = (
   packetId: number,
   epoch: number,
   tick: number,
-): Record => ({ generation, id, ...CONTENT, sequence, packetId, epoch, tick, sentAt: SENT_AT });
+): Record => ({ generation, id, ...CONTENT, sequence, packetId, epoch, tick, sentAt: SENT_AT, released: false });
 
 /** All was sent at this time; whether that is long ago is said by whoever asks. */
 export const SENT_AT = 1;

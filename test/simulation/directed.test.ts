@@ -108,6 +108,7 @@ describe('a tick that sends again what has just been acknowledged, and its packe
         epoch: session.epoch,
         tick: 0,
         sentAt: world.context.clock.now(),
+        released: false,
       });
     await put('b', LONG_LIFE + 1, 65_535);
     await world.context.sessions.change(address.clientId, { if: [], set: { sequence: LONG_LIFE + 2 } });
