@@ -93,7 +93,7 @@ export function createExchange(host: ExchangeHost): Exchange {
     if (packets.length > 0) host.handOn(concatenate(packets));
   };
 
-  /** The library has not had it. Where it has, and has acknowledged it, the PUBACK is said again. */
+  /** The library has not had it. Where it has, and has answered it, the answer is said again. */
   const isNew = (packet: Uint8Array, from: number): boolean => {
     const heard = unacknowledged.heard(packet, from);
     if (heard.answer) outbox.add(heard.answer);
@@ -208,6 +208,7 @@ export function createExchange(host: ExchangeHost): Exchange {
   const hearTaken = ({ taken: count, packets }: Reply): void => {
     const { taken, pause } = outbox.replied(count);
     for (const packet of taken) unacknowledged.taken(packet);
+    for (const packet of packets) unacknowledged.heard(packet, socket);
     handOn(taken.includes(ownPing) ? withoutPong(packets) : packets);
     if (packets.some(isAcceptance)) inboxes.current?.connackReplied();
     if (taken.some((packet) => typeOf(packet) === packetType.disconnect)) over();

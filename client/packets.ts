@@ -10,6 +10,8 @@ export const packetType = {
   connack: 2,
   publish: 3,
   puback: 4,
+  pubrec: 5,
+  pubrel: 6,
   pingreq: 12,
   pingresp: 13,
   disconnect: 14,
@@ -75,7 +77,7 @@ export function readConnect(packet: Uint8Array): ConnectFacts {
   return { persistent: ((body[level + 1] ?? 0) & 0b10) === 0, keepAlive: twoBytes(body, level + 2) };
 }
 
-/** Of a PUBACK, or of a PUBLISH with QoS ≥ 1, where it stands behind the topic (MQTT 3.1.1 §3.3.2, §3.4.2). */
+/** Of a packet that answers one with a packet id, or of a PUBLISH with QoS ≥ 1, where it stands behind the topic (MQTT 3.1.1 §3.3.2, §3.4.2). */
 export function packetIdOf(packet: Uint8Array): number {
   const body = bodyOf(packet);
   return twoBytes(body, typeOf(packet) === packetType.publish ? 2 + twoBytes(body, 0) : 0);

@@ -50,7 +50,7 @@ describe('SUBACK', () => {
         ['', 1],
       ]),
     );
-    expect(packets).toMatchObject([{ cmd: 'suback', granted: [0, 0x80, 1, 0x80, 1, 0x80, 0x80] }]);
+    expect(packets).toMatchObject([{ cmd: 'suback', granted: [0, 0x80, 1, 0x80, 2, 0x80, 0x80] }]);
     expect(await receives('zero')).toEqual(['one 0', 'zero 0']);
     expect(await receives('one')).toEqual(['one 1', 'zero 0']);
     expect(await receives('a/b')).toEqual([]);
