@@ -74,8 +74,10 @@ class Client:
             self._task.result()
         return self
 
-    async def __aexit__(self, *_: Any) -> None:
-        """DISCONNECT goes behind all that was sent before."""
+    async def __aexit__(self, kind: Any, *_: Any) -> None:
+        """DISCONNECT goes behind all that was sent before. Where the client has ended by itself, this says why."""
+        if self._task.done() and kind is None:
+            self._task.result()
         if self._online():
             self._leaving = True
             self._conversation.send(packets.DISCONNECT)
@@ -173,7 +175,8 @@ class Client:
             for packet_id, request in list(self._requests.items()):
                 if wire.type_of(request.packet) == wire.PUBREL:  # the message has arrived, and its session is over
                     self._requests.pop(packet_id).answer.set_result(b"")
-        self._conversation.send(*(packets.sent_again(each.packet, resumed) for each in self._requests.values()))
+        for request in self._requests.values():
+            self._conversation.send(request.packet if resumed else packets.sent_again(request.packet, False))
         if not self._connected.done():
             self._connected.set_result(None)
         self._on_connect(resumed)

@@ -144,11 +144,11 @@ class Conversation:
         self._timer: Optional[asyncio.TimerHandle] = None
         self._acknowledged: Set[int] = set()  # packet ids whose PUBACK the broker had not taken when the session moved
 
-    async def run(self, connect: bytes) -> str:
-        """From the CONNECT until the connection is lost: then why."""
+    async def run(self, *first: bytes) -> str:
+        """From the first packet, the CONNECT, until the connection is lost: then why."""
         try:
             self._link = await self._open()
-            self.send(connect)
+            self.send(*first)
             self._start(self._write())
             self._start(self._move_in_time())
             self._start(asyncio.wait_for(self._greeted.wait(), REPLY_WITHIN))

@@ -1,7 +1,10 @@
 """The client against a broker that listens at BROKER_URL; skipped without it. test/e2e/python-client.test.ts starts one."""
 import asyncio
+import json
 import os
 import unittest
+import urllib.parse
+import urllib.request
 import uuid
 from typing import Any, List
 
@@ -100,6 +103,26 @@ class EndToEnd(unittest.IsolatedAsyncioTestCase):
                 await inbox.until(len(inbox.payloads) + 1)
         self.assertEqual((len(sockets.opened), len(lost)), (2, 1))
         self.assertEqual(list(dict.fromkeys(inbox.payloads)), numbered(40))
+
+    async def test_a_lost_push_moves_the_session_and_nothing_is_missing_or_comes_twice(self) -> None:
+        inbox, lost, sockets = Inbox(), [], Sockets()
+        async with self.client("sub", inbox, open_socket=sockets, on_lost=lost.append) as sub, self.client("pub") as pub:
+            await sub.subscribe(self.topic)
+            await pub.publish(self.topic, b"1", 1)
+            await inbox.until(1)
+            lose_the_next_post()
+            for payload in numbered(20)[1:]:
+                await pub.publish(self.topic, payload, 1)
+            self.assertEqual(await inbox.until(20), numbered(20))
+        self.assertEqual((len(sockets.opened), lost), (2, []))
+
+
+def lose_the_next_post() -> None:
+    """A fault switch of the local stack."""
+    address = urllib.parse.urlsplit(URL)
+    body = json.dumps({"posts": {"lose": {"next": 1}}}).encode()
+    request = urllib.request.Request(f"http://{address.netloc}/_local/faults", body, method="PUT")
+    urllib.request.urlopen(request).close()
 
 
 if __name__ == "__main__":
