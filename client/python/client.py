@@ -17,12 +17,13 @@ from websockets.exceptions import WebSocketException
 
 import packets
 import wire
-from conversation import PING_AFTER, Conversation
+from conversation import PING_AFTER, REPLY_WITHIN, Conversation
 from packets import Message
 
 # Reasons that connecting again does not mend: somebody must change what is sent, or another client has taken the id.
 FINAL = ("malformed-frame", "malformed-packet", "protocol-violation", "topic-invalid", "packet-too-large", "unsupported")
 FINAL += ("refused", "session-taken-over", "disconnected")
+SUB_PROTOCOL = "mqtt.base64"
 DISCONNECT_WITHIN = 5.0  # s
 STEADY_AFTER = 30.0  # s after which a connection is no longer one of a storm
 ANSWERS = (wire.PUBACK, wire.PUBCOMP, wire.SUBACK, wire.UNSUBACK)
@@ -223,6 +224,9 @@ class _Socket:
 
 
 async def open_websocket(url: str) -> _Socket:
-    """Pings of WebSocket are not frames to the gateway: what keeps the connection is PINGREQ (§7)."""
+    """Without the pings of WebSocket: what keeps the connection, and notices that it is dead, is PINGREQ (§7)."""
     with _as_os_error():
-        return _Socket(await connect(url, subprotocols=["mqtt.base64"], ping_interval=None, close_timeout=1))
+        connection = connect(
+            url, subprotocols=[SUB_PROTOCOL], ping_interval=None, open_timeout=REPLY_WITHIN, close_timeout=1
+        )
+        return _Socket(await connection)

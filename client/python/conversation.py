@@ -151,7 +151,6 @@ class Conversation:
             self.send(*first)
             self._start(self._write())
             self._start(self._move_in_time())
-            self._start(asyncio.wait_for(self._greeted.wait(), REPLY_WITHIN))
             return await self._ended
         except (OSError, asyncio.TimeoutError) as error:
             return f"no connection: {error or type(error).__name__}"
@@ -178,9 +177,10 @@ class Conversation:
         for packet in arrived:
             if wire.type_of(packet) == wire.PUBLISH and wire.qos_of(packet) == 1:
                 message = packets.read_message(packet)
-                known = message.packet_id in self._acknowledged
-                self._acknowledged.discard(message.packet_id)
-                if known and message.dup:  # §8, step 4
+                if not message.dup:  # what comes again comes before it: the packet ids of the rest are free
+                    self._acknowledged.clear()
+                elif message.packet_id in self._acknowledged:  # §8, step 4
+                    self._acknowledged.remove(message.packet_id)
                     self.acknowledge(packets.acknowledgement(wire.PUBACK, message.packet_id))
                     continue
             if wire.type_of(packet) == wire.CONNACK:
@@ -188,6 +188,8 @@ class Conversation:
             self._on_packet(packet)
 
     def taken(self, count: int) -> None:
+        if any(wire.type_of(each) == wire.CONNECT for each in self._outbox[:count]):
+            self._start(asyncio.wait_for(self._greeted.wait(), REPLY_WITHIN))
         del self._outbox[:count]
 
     def look_for_holes(self) -> None:
@@ -276,9 +278,8 @@ class Conversation:
         first, self._link = self._link, second
         first.left = True
         first.pushes.forget()
-        for packet in self._outbox:
-            if wire.type_of(packet) == wire.PUBACK:
-                self._acknowledged.add(packets.packet_id_of(packet))
+        pubacks = (each for each in self._outbox if wire.type_of(each) == wire.PUBACK)
+        self._acknowledged = {packets.packet_id_of(each) for each in pubacks}
         # What they answer comes again, and only then is answered again.
         self._outbox = [each for each in self._outbox if wire.type_of(each) not in (wire.PUBACK, wire.PUBREC)]
         reply = await second.exchange(f"^{first.token}")
@@ -302,7 +303,7 @@ class Conversation:
             try:
                 await work
             except asyncio.TimeoutError:
-                self.link_lost(self._link, f"no reply within {REPLY_WITHIN:.0f} s")
+                self.link_lost(self._link, f"no answer within {REPLY_WITHIN:.0f} s")
             except (Lost, OSError) as lost:
                 self.link_lost(self._link, str(lost))
             except Exception as bug:
