@@ -110,9 +110,11 @@ class Sending(ClientTest):
         socket = await broker.accept()
         first = asyncio.ensure_future(broker.client.publish("a", b"x", 2))
         await settle()
-        await socket.say(f"!1:{text(ack(wire.PUBREC, 1))}", "!1:")
+        await socket.say(f"!1:{text(ack(wire.PUBREC, 1))}")
+        await socket.say("!1:")
         asyncio.ensure_future(broker.client.publish("a", b"x", 1))
         await settle()
+        self.assertEqual(socket.sent[3:], [text(pushed(1, 2))])
         second = await broker.reconnect(resumed=False)
         await first
         self.assertEqual(second.sent[1:], [text(pushed(1, 2))])
@@ -136,8 +138,11 @@ class Receiving(ClientTest):
         socket = await broker.accept()
         await socket.say(push(1, pushed(1, 7)))
         self.assertEqual(socket.sent[1:], [text(puback(7))])
+        await socket.say(push(1, pushed(1, 7)))
+        await socket.say("!1:")
+        self.assertEqual((len(broker.messages), len(socket.sent)), (2, 2))  # one PUBACK under way is enough
         await (await broker.reconnect(resumed=True)).say(push(1, pushed(1, 7, dup=True)))
-        self.assertEqual(len(broker.messages), 2)
+        self.assertEqual(len(broker.messages), 3)
 
     async def test_qos_2_is_handed_on_once_whatever_comes_again(self) -> None:
         broker = Broker()
@@ -159,8 +164,10 @@ class Receiving(ClientTest):
         await asyncio.sleep(2.1)
         await first.say("!0:")  # the PUBREC was not taken
         self.assertEqual(broker.sockets[1].sent, ["^t"])
-        await broker.sockets[1].say("!0;token=u;next=4:", push(4, pushed(2, 7, dup=True), pushed(2, 8), pushed(2, 9)))
+        await broker.sockets[1].say("!0;token=u;next=4:")
         await asyncio.sleep(0.3)  # the rest that the broker asked for
+        self.assertEqual(broker.sockets[1].sent, ["^t"])  # no PUBREC before the message has come again
+        await broker.sockets[1].say(push(4, pushed(2, 7, dup=True), pushed(2, 8), pushed(2, 9)))
         self.assertEqual([message.packet_id for message in broker.messages], [7, 8, 9])
         self.assertEqual(broker.sockets[1].sent[1:], [text(ack(wire.PUBREC, 7), ack(wire.PUBREC, 8), ack(wire.PUBREC, 9))])
 

@@ -125,7 +125,7 @@ class Turns(VirtualTime):
         for frame, why in [
             (">;close=session-taken-over:", "session-taken-over"),
             ('{"message":"Internal server error"}', "the gateway says: Internal server error"),
-            ("!1:", "malformed frame: a reply to nothing, or to more than was sent"),
+            ("!1:", "malformed frame: a reply to nothing, or to more than was sent"),  # a frame without a reply is not there
             (f">:{text(RESUMED)}", "malformed frame: a CONNACK in a push without a number"),
             ("?", "malformed frame: a frame is neither a reply nor a push: '?'"),
         ]:
@@ -133,6 +133,14 @@ class Turns(VirtualTime):
                 played = Played()
                 await (await played.connected()).say(frame)
                 self.assertEqual(await played.task, why)
+
+    async def test_a_reply_that_takes_more_than_its_frame_carried(self) -> None:
+        for taken, packet in [(2, packets.PINGREQ), (1, packets.publish("a", bytes(30_000), 0, 0))]:
+            played = Played()
+            socket = await played.connected()
+            await played.write(packet, packets.publish("b", bytes(30_000), 0, 0))
+            await socket.say(f"!{taken}:")
+            self.assertIn("more than was sent", await played.task)
 
     async def test_no_reply_within_35_s_and_no_connack(self) -> None:
         for answers in [[], ["!1;token=t:"]]:
@@ -149,6 +157,11 @@ class Turns(VirtualTime):
         self.assertEqual(socket.sent[1:], [])
         await asyncio.sleep(2)
         self.assertEqual(socket.sent[1:], [text(packets.PINGREQ)])
+        await socket.say("!1:0AA=")
+        await asyncio.sleep(537)
+        self.assertEqual(len(socket.sent), 2)
+        await asyncio.sleep(4)
+        self.assertEqual(socket.sent[2:], [text(packets.PINGREQ)])
 
 
 class Order(VirtualTime):
@@ -175,8 +188,14 @@ class Order(VirtualTime):
 
     async def test_behind_is_handed_on_at_once_and_what_ends_ahead_moves_the_count(self) -> None:
         played = Played()
-        await (await played.connected()).say(push(1, publish(1)), push(1, publish(1), publish(2)), push(3, publish(3)))
-        self.assertEqual(played.ids(), [1, 1, 2, 3])
+        socket = await played.connected()
+        await socket.say(push(1, publish(1)), push(1, publish(1), publish(2)), push(1, publish(1)), push(3, publish(3)))
+        self.assertEqual(played.ids(), [1, 1, 2, 1, 3])
+
+    async def test_qos_0_in_a_numbered_push_does_not_count(self) -> None:
+        played, unnumbered = Played(), packets.publish("a", b"", 0, 0)
+        await (await played.connected()).say(push(1, unnumbered, publish(1), unnumbered), push(3, publish(3)))
+        self.assertEqual(played.handed, [unnumbered, publish(1), unnumbered])
 
     async def test_a_hole_that_fills_in_time(self) -> None:
         played = Played()
@@ -186,6 +205,18 @@ class Order(VirtualTime):
         await socket.say(push(1, publish(1)))
         await asyncio.sleep(10)
         self.assertEqual((played.ids(), len(played.sockets)), ([1, 2], 1))
+
+    async def test_2_s_count_for_the_push_that_waits_longest_and_not_before_the_connack(self) -> None:
+        played = Played()
+        socket = await played.start(CONNECT)
+        await socket.say(push(2, publish(2)))
+        await asyncio.sleep(10)
+        await socket.say(f"!1;token=t1:{text(ACCEPTED)}")
+        await asyncio.sleep(1)
+        await socket.say(push(3, publish(3)))
+        self.assertEqual(len(played.sockets), 1)
+        await asyncio.sleep(1.01)
+        self.assertEqual(len(played.sockets), 2)
 
     async def test_a_hole_without_a_token_is_skipped_by_a_clean_session(self) -> None:
         played = Played()
@@ -245,11 +276,20 @@ class Moves(VirtualTime):
         self.assertEqual(second.sent[1:], [text(puback(1))])
         self.assertEqual(played.handed, [publish(1), publish(2)])
 
-    async def test_an_id_that_the_broker_uses_anew_is_a_new_message(self) -> None:
+    async def test_what_comes_behind_a_new_message_is_new_whatever_its_packet_id(self) -> None:
         played = await self._with_a_hole(puback(1))
         await played.sockets[0].say("!1:")
-        await played.sockets[1].say("!0;token=t2;next=4:", push(4, publish(1)))
-        self.assertEqual(played.handed[-1], publish(1))
+        await played.sockets[1].say("!0;token=t2;next=4:", push(4, publish(1)), push(5, publish(1, dup=True)))
+        self.assertEqual(played.handed[1:], [publish(1), publish(1, dup=True)])
+
+    async def test_a_move_in_time_leaves_the_numbered_pushes_of_the_first_socket(self) -> None:
+        played = Played(ping_after=1e9)
+        socket = await played.connected()
+        await asyncio.sleep(115 * 60 - 1)
+        await socket.say(push(2, publish(2)))
+        await asyncio.sleep(1.1)
+        await socket.say(push(1, publish(1)))
+        self.assertEqual((played.sockets[1].sent, played.handed), (["^t1"], []))
 
     async def test_a_throttle_is_no_answer_and_the_token_is_sent_again(self) -> None:
         played = await self._with_a_hole()
