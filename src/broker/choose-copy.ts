@@ -8,44 +8,63 @@
  * - A choice is never taken back: what was chosen stays in flight until its PUBCOMP. It is remembered for longer than anything
  *   can bring another copy.
  */
-import { type InFlight, NEXT_TICK, type SessionAddress } from '../session/session.ts';
+import type { Change } from '../session/change.ts';
+import { type ChosenCopy, type InFlight, NEXT_TICK, type SessionAddress } from '../session/session.ts';
 import type { Context } from './context.ts';
 
+export interface Choice {
+  /** To be posted. */
+  readonly chosen: readonly InFlight[];
+  /** Not decided: somebody else has overtaken whoever put these in flight, and sent an earlier message under a later number. */
+  readonly left: readonly InFlight[];
+}
+
 /**
- * Those of `records`, which are in flight, that are to be posted. The others are removed. There is no choice with QoS 1, nor any
- * more where the PUBREC has come.
+ * Decides about `records`, which are in flight, in order. Copies that are not chosen are removed. There is no choice with QoS 1, nor
+ * any more where the PUBREC has come.
  */
 export async function chooseCopies(
   context: Context,
   to: SessionAddress,
   records: readonly InFlight[],
-): Promise<readonly InFlight[]> {
+): Promise<Choice> {
   const chosen: InFlight[] = [];
+  const left: InFlight[] = [];
+  let overtakenBy = 0;
   for (const record of records) {
-    if (record.qos < 2 || record.released || (await isChosen(context, to, record))) chosen.push(record);
-    else await context.inFlight.remove(to, record.packetId, [['=', 'id', record.id]]);
+    const { id, packetId, sequence } = record;
+    if (record.qos < 2 || record.released) chosen.push(record);
+    else {
+      const isOvertaken = sequence < overtakenBy;
+      const outcome = await context.copies.change(to, id, isOvertaken ? confirm(sequence) : choose(sequence));
+      if (outcome.done) chosen.push(record);
+      else if (isOvertaken && !outcome.record) left.push(record);
+      else {
+        overtakenBy = Math.max(overtakenBy, outcome.record?.sequence ?? 0);
+        await context.inFlight.remove(to, packetId, [['=', 'id', id]]);
+      }
+    }
   }
-  return chosen;
+  return { chosen, left };
 }
 
-const isChosen = async (context: Context, to: SessionAddress, { id, sequence }: InFlight): Promise<boolean> => {
-  const outcome = await context.copies.change(to, id, {
-    name: 'choose',
-    if: [['any', [['absent'], ['=', 'sequence', sequence]]]], // else the session gets the message twice
-    set: { sequence },
-  });
-  return outcome.done;
-};
+const choose = (sequence: number): Change<ChosenCopy> => ({
+  name: 'choose',
+  if: [['any', [['absent'], ['=', 'sequence', sequence]]]], // else the session gets the message twice
+  set: { sequence },
+});
+
+const confirm = (sequence: number): Change<ChosenCopy> => ({
+  name: 'confirm',
+  if: [['=', 'sequence', sequence]], // else it comes before a message that was sent before it
+});
 
 /** What is surely not posted on this epoch is left to the next tick that looks: a chosen copy cannot be taken back. */
 export async function leaveToTick(context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<void> {
-  for (const { packetId, id, epoch } of records) {
+  for (const { packetId, epoch } of records) {
     await context.inFlight.change(to, packetId, {
       name: 'leave',
-      if: [
-        ['=', 'id', id],
-        ['=', 'epoch', epoch], // else the tick of a newer epoch, which sends it, sends it twice
-      ],
+      if: [['=', 'epoch', epoch]], // else the tick of a newer epoch, which has sent it, sends it again
       set: { tick: NEXT_TICK },
     });
   }

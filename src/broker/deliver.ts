@@ -160,7 +160,8 @@ const postOnceOnly = async (
     await takeBack(context, to, records);
     return 'again';
   }
-  const chosen = await chooseCopies(context, to, records);
+  const { chosen, left } = await chooseCopies(context, to, records);
+  await takeBack(context, to, left);
   let session = allocated;
   const giveBackNumbers = async (count: number, room: number): Promise<void> => {
     const back = await context.sessions.change(to.clientId, unallocate(session, count, room));
@@ -171,13 +172,14 @@ const postOnceOnly = async (
     await giveBackNumbers(spared, spared);
     await wakeLeft(context, to, session);
   }
-  if (chosen.length === 0) return 'delivered';
+  if (chosen.length === 0) return left.length > 0 ? 'again' : 'delivered';
 
   const first = allocated.pushed - records.length + 1;
   const packets = chosen.map((record) => encodePublish(record, false));
   switch (await post(context, connectionId, packets, first)) {
     case 'accepted':
-      return 'delivered';
+      // All of them: what is posted by now is found to be chosen.
+      return left.length > 0 ? 'again' : 'delivered';
     case 'gone':
       await abandonConnection(context, here, connectionId);
       break;
@@ -191,7 +193,7 @@ const postOnceOnly = async (
       return 'refused';
   }
   // What is in flight is sent again on the next connection; a session without one is decided about again.
-  return persistent ? 'delivered' : 'again';
+  return persistent && left.length === 0 ? 'delivered' : 'again';
 };
 
 /** Another copy was chosen. Should it be left to a tick, whoever left it may have died before he sent that. */

@@ -319,8 +319,10 @@ const send = async (
     if (back.done) work.session = back.record;
   };
   const isOlder = ({ epoch }: InFlight) => epoch < tick.epoch;
-  const resend = await chooseCopies(context, tick, stamped);
-  const gone = plan.resend.filter(({ packetId }) => !resend.some((record) => record.packetId === packetId));
+  const { chosen: resend, left } = await chooseCopies(context, tick, stamped);
+  const gone = plan.resend.filter(({ packetId }) => ![...resend, ...left].some((each) => each.packetId === packetId));
+  await leaveToTick(context, tick, left);
+  work.leftOver ||= left.length > 0;
   await unuse(publishes(plan.resend) - publishes(resend), gone.filter(isOlder).length);
   if (resend.length + fresh.length === 0) return 'accepted';
 
@@ -345,8 +347,10 @@ const send = async (
   };
   // An old message still holds one of the packet ids: the next sequence numbers have others.
   if (put < records.length) return postNothing(records.slice(0, put), records.length - put);
-  const chosen = await chooseCopies(context, tick, records);
-  await unuse(records.length - chosen.length, records.length - chosen.length);
+  const { chosen, left: leftFresh } = await chooseCopies(context, tick, records);
+  await leaveToTick(context, tick, leftFresh);
+  work.leftOver ||= leftFresh.length > 0;
+  await unuse(records.length - chosen.length, records.length - chosen.length - leftFresh.length);
   if (resend.length + chosen.length === 0) return 'accepted';
   // Too late to be sure that the post ends before the next one may begin.
   if (context.clock.now() - startedAt > writeTime) return postNothing(chosen, 0);

@@ -79,7 +79,9 @@ export function planRedelivery<R extends Message & { readonly liveEpoch: number 
   const leftOver = resend.length < due.length;
   const resent = resend.filter(isOlder).length;
 
-  const ids = new Set(inFlight.map(({ id }) => id));
+  // A publisher whose copy is not chosen yet may be overtaken: with QoS 2 nothing rests on its record.
+  const isUndecided = ({ qos, epoch, tick: number }: InFlight) => qos === 2 && epoch === tick.epoch && number === 0;
+  const ids = new Set(inFlight.filter((record) => !isUndecided(record)).map(({ id }) => id));
   const candidates = received.filter(({ id }) => !ids.has(id));
   const room = leftOver ? 0 : windowLeft - resent;
   // What came while the client was connected on this epoch is not throttled.

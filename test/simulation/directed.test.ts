@@ -495,3 +495,42 @@ describe('a refresh of the times to live that comes after the will was removed',
     expect(await play(true)).toBe(1);
   });
 });
+
+describe('a publisher leaves to the next tick what could not be posted, and a newer connection has had it meanwhile', () => {
+  /** Returns what the subscriber gets on its next connection. */
+  const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
+    let refused = false;
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => ({
+      inFlight: (isSpoilt ? spoiltByHand(ports, directed.leave) : ports).inFlight,
+      gateway: {
+        ...ports.gateway,
+        post: async (connectionId, frame) => {
+          if (refused || frame.length > 100 || !frame.startsWith('>1')) return ports.gateway.post(connectionId, frame);
+          refused = true;
+          await pause();
+          return 'throttled';
+        },
+      },
+    }));
+    const subscriber = await world.connect('s', { clean: false });
+    await subscriber.send(subscribePacket({ t: 2 }));
+    const publisher = await world.connect('p');
+    let next = subscriber;
+    meanwhile(async () => {
+      await subscriber.drop();
+      next = await world.connect('s', { clean: false });
+      await world.runTicks();
+    });
+    await publisher.send(publishPacket('t', 'a', 2));
+    await world.drain(5_000);
+    return payloads(next.pushes());
+  };
+
+  it('is not sent twice on it', async () => {
+    expect(await play(false)).toEqual(['a']);
+  });
+
+  it(`is caught: ${directed.leave}`, async () => {
+    expect(await play(true)).toEqual(['a', 'a']);
+  });
+});

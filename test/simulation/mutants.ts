@@ -697,6 +697,7 @@ export const directed = {
   forget: 'without filters.remove if <= epoch: <= epoch',
   heal: 'without heal: = quietSince',
   claim: 'without claim: = mode',
+  leave: 'without leave: = epoch',
 } as const;
 
 /** The ports as one of these mutants has them that leave out a condition. */
