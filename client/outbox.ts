@@ -6,6 +6,7 @@
  * send, then one of `replied` and `throttled` tells what the answer means.
  */
 import { badAnswer } from './errors.ts';
+import { bytesIn } from './packets.ts';
 import { type Packed, packFrame } from './wire.ts';
 
 const SHORTEST_PAUSE_MS = 250;
@@ -72,7 +73,7 @@ export function createOutbox(): Outbox {
       flight = undefined;
       at = 0;
       const gone = packets.splice(0, taken);
-      for (const packet of gone) bytes -= packet.length;
+      bytes -= bytesIn(gone);
       rests = taken === 0 ? rests + 1 : 0;
       return { taken: gone, pause: pauseAfter(rests) };
     },
@@ -85,7 +86,7 @@ export function createOutbox(): Outbox {
       flight = undefined;
       throttles = 0;
       packets = packets.filter((packet) => !isNeedless(packet));
-      bytes = packets.reduce((sum, packet) => sum + packet.length, 0);
+      bytes = bytesIn(packets);
     },
   };
 }

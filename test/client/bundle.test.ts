@@ -45,7 +45,7 @@ test('the client works with the globals of a browser alone', async () => {
     }
   }
   const browser = createContext({
-    ...{ EventTarget, Event, TextEncoder, TextDecoder, performance, queueMicrotask, setTimeout, clearTimeout },
+    ...{ atob, btoa, performance, queueMicrotask, setTimeout, clearTimeout },
     WebSocket,
   });
   runInContext(code, browser);

@@ -184,7 +184,7 @@ describe('what reaches the user', () => {
     broker.refuseWith = undefined;
     await next(client, 'connect');
     expect(heard).toEqual([
-      `error: serverless-mqtt: cannot open ${broker.url} (Unexpected server response: 403): is the URL the broker's, and is the broker up?`,
+      `error: serverless-mqtt: cannot open ${broker.url} (Unexpected server response: 403): is it the URL of the broker, and is that up?`,
       'close',
       'reconnect',
       'connect',

@@ -1,5 +1,5 @@
 /** A WebSocket whose other end is the test, and the look-alike on top of it. */
-import { MqttSocket } from '../../client/mqtt-socket.ts';
+import { createMqttSocket, type MqttSocket } from '../../client/mqtt-socket.ts';
 import type { ServerlessMqttError } from '../../client/transport.ts';
 import { bytes, hex } from './vectors.ts';
 import { createVirtualClock, settle, type VirtualClock } from './virtual-clock.ts';
@@ -86,7 +86,7 @@ export function createScene(delay = 0, nextUrl?: () => string): Scene {
   const heard: string[] = [];
   const errors: ServerlessMqttError[] = [];
   const counts = { accepted: 0, left: [] as boolean[] };
-  const socket = new MqttSocket('ws://broker.example/mqtt', {
+  const socket = createMqttSocket('ws://broker.example/mqtt', {
     clock,
     delay,
     ...(nextUrl && { nextUrl }),
@@ -101,14 +101,13 @@ export function createScene(delay = 0, nextUrl?: () => string): Scene {
     },
     over: (left) => counts.left.push(left),
   });
-  socket.addEventListener('open', () => heard.push('open'));
-  socket.addEventListener('message', (event) => heard.push(hex(new Uint8Array((event as MessageEvent).data))));
-  socket.addEventListener('error', (event) => {
-    const { error } = event as Event & { error: ServerlessMqttError };
+  socket.onopen = () => heard.push('open');
+  socket.onmessage = ({ data }) => heard.push(hex(new Uint8Array(data)));
+  socket.onerror = (error) => {
     errors.push(error);
     heard.push(`error ${error.code}`);
-  });
-  socket.addEventListener('close', () => heard.push('close'));
+  };
+  socket.onclose = () => heard.push('close');
 
   const scene: Scene = {
     clock,
@@ -146,4 +145,13 @@ export async function connectedScene(connect = CONNECT): Promise<Scene> {
   scene.sent();
   scene.taken();
   return scene;
+}
+
+/** The library closes while it is handed a message. */
+export function closeAtNextMessage({ socket }: Scene): void {
+  const hear = socket.onmessage;
+  socket.onmessage = (event) => {
+    hear?.(event);
+    socket.close();
+  };
 }

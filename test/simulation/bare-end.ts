@@ -45,7 +45,6 @@ export function createBareEnd({ clock, sendFrame, handOn, over }: ExchangeHost):
       if (frame.kind === 'part') throw new Error('the simulation has no packets that need parts');
       for (const packet of frame.packets) handOn(new Uint8Array(packet));
       if (frame.kind === 'reply' && --unanswered === 0) alarm.clear();
-      if (frame.kind === 'reply' && frame.close !== undefined) end();
     },
     leave: end,
     stop: () => {
