@@ -4,11 +4,10 @@
  * Rules of this file: one for one client. The pause begins when a connection fails; what the MQTT library waits on its own
  * account is a part of it.
  */
+
 import { backOff } from './back-off.ts';
 import type { Clock } from './clock.ts';
-
-/** A connection that stood so long is a success. */
-const STOOD_MS = 30_000;
+import { STOOD_MS } from './limits.ts';
 
 export interface Attempt {
   /** To be waited before the WebSocket is opened, in milliseconds. */

@@ -6,19 +6,17 @@
  * their roles only: one decides, and of the others nothing but pushes is heard. The host hears `over` once at most, and
  * nothing after it.
  */
+
 import { type Clock, createAlarm } from './clock.ts';
 import { badAnswer, closedByBroker, ServerlessMqttError } from './errors.ts';
+import { DISCONNECT_TIMEOUT_MS, LONGEST_KEEP_ALIVE_S, REPLY_TIMEOUT_MS, SILENCE_MS } from './limits.ts';
 import { createMove, type NextSocket } from './move.ts';
 import { createOutbox } from './outbox.ts';
-import { concatenate, isAcceptance, packetType, readConnect, splitPackets, typeOf } from './packets.ts';
+import * as packetType from './packet-type.ts';
+import { concatenate, isAcceptance, readConnect, splitPackets, typeOf } from './packets.ts';
 import { createPushInbox, type PushInbox } from './push-inbox.ts';
 import { createUnacknowledged } from './unacknowledged.ts';
 import { type BrokerFrame, type Closing, type GatewayMessage, parseBrokerFrame, type Reply } from './wire.ts';
-
-export const REPLY_TIMEOUT_MS = 35_000;
-const DISCONNECT_TIMEOUT_MS = 5_000;
-const SILENCE_MS = 540_000;
-const LONGEST_KEEP_ALIVE_S = 540;
 
 /** The socket in use; the one that the session moves to; the one that it has left. */
 export type SocketRole = 'current' | 'next' | 'former';

@@ -7,27 +7,27 @@
  * while this one lives, and the library does not notice: what a real socket says depends on its role, and one without a
  * role is not heard.
  */
+
 import type { Attempt } from './attempts.ts';
 import { type Clock, createAlarm } from './clock.ts';
 import { ServerlessMqttError } from './errors.ts';
 import { createExchange, type SocketRole } from './exchange.ts';
+import { DIGEST_MS, FORMER_MS, OPEN_TIMEOUT_MS } from './limits.ts';
+import { CLOSED, CLOSING, CONNECTING, OPEN } from './ready-state.ts';
 import { SUB_PROTOCOL } from './wire.ts';
-
-export const OPEN_TIMEOUT_MS = 35_000;
-/** A library that was just handed something has this long to look at it before it hears that the connection is over. */
-const DIGEST_MS = 100;
-/** What the broker sent before it knew that a session had moved still comes on the former socket (§8). */
-const FORMER_MS = 5_000;
 
 /** What is used of a real WebSocket: the browser's, Node's (22 and up) or the one of the package `ws`. */
 export interface InnerSocket {
+  // Set, never read: each kind of WebSocket has its own types of events.
+  onopen: unknown;
+  onmessage: unknown;
+  onerror: unknown;
+  onclose: unknown;
   send(text: string): void;
   close(code: number): void;
-  addEventListener(type: 'open' | 'message' | 'error' | 'close', listener: (event: InnerEvent) => void): void;
 }
 
 interface InnerEvent {
-  readonly type?: string;
   readonly data?: unknown;
   readonly message?: unknown;
   readonly code?: number;
@@ -39,10 +39,10 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Inn
 export interface MqttSocketOptions extends Attempt {
   readonly WebSocket: WebSocketConstructor;
   readonly clock: Clock;
-  /** Of the real WebSocket that the session moves to. Default: the same URL. */
-  readonly nextUrl?: () => string;
+  /** The URL of the real WebSocket that the session moves to. */
+  nextUrl(): string;
   /** The library is about to hear that the connection is over. */
-  ended?(error?: ServerlessMqttError): void;
+  ended(error?: ServerlessMqttError): void;
 }
 
 type Handler<E> = ((event: E) => void) | null | undefined;
@@ -58,19 +58,12 @@ export interface MqttSocket {
   onmessage?: Handler<{ readonly data: ArrayBuffer }>;
   onerror?: Handler<ServerlessMqttError>;
   onclose?: Handler<object>;
-  send(data: ArrayBuffer | ArrayBufferView): void;
+  send(data: ArrayBuffer | Uint8Array): void;
   close(): void;
-  /** Only MQTT.js's other WebSocket builder calls it: better an explanation than its TypeError. */
-  on(): never;
 }
 
-const CONNECTING = 0;
-const OPEN = 1;
-const CLOSING = 2;
-const CLOSED = 3;
-
 export function createMqttSocket(url: string, options: MqttSocketOptions): MqttSocket {
-  const { clock, nextUrl = () => url } = options;
+  const { clock } = options;
   const alarm = createAlarm(clock);
   const formerAlarm = createAlarm(clock);
   /** The real WebSockets. */
@@ -93,7 +86,7 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
           dropNext();
           ended();
         };
-        open('next', nextUrl, nextEnded);
+        open('next', options.nextUrl, nextEnded);
       },
       send: (frame) => inners.next?.send(frame),
       use() {
@@ -129,27 +122,26 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
     const role = (): SocketRole | undefined =>
       (['current', 'next', 'former'] as const).find((each) => inners[each] === inner);
     let trouble: unknown;
-    // Listeners stay for good: `ws` throws an 'error' that nobody listens to.
-    inner.addEventListener('error', ({ message }) => {
+    inner.onerror = ({ message }: InnerEvent) => {
       trouble = message;
-    });
-    inner.addEventListener('open', () => {
+    };
+    inner.onopen = () => {
       const to = role();
       if (to) alarm.clear();
       if (to === 'current') opened();
       if (to === 'next') nextOpened();
-    });
-    inner.addEventListener('message', ({ data }) => {
+    };
+    inner.onmessage = ({ data }: InnerEvent) => {
       const from = role();
       if (from) exchange.receive(data, from);
-    });
-    inner.addEventListener('close', ({ code = 1006, reason = '' }) => {
+    };
+    inner.onclose = ({ code = 1006, reason = '' }: InnerEvent) => {
       const from = role();
       if (from === 'next') nextEnded();
       if (from !== 'current') return;
       if (exchange.isMoving) inners.current = undefined;
       else end(whyClosed(code, reason, trouble));
-    });
+    };
     return inner;
   };
 
@@ -197,7 +189,7 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
     announceEnd = () => {
       announceEnd = undefined;
       readyState = CLOSED;
-      options.ended?.(error);
+      options.ended(error);
       if (error) socket.onerror?.(error);
       socket.onclose?.({});
     };
@@ -222,17 +214,9 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
     },
     send(data) {
       if (readyState > OPEN) return;
-      const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(data) ? data : new Uint8Array(data);
-      exchange.write(new Uint8Array(buffer, byteOffset, byteLength));
+      exchange.write(new Uint8Array(data));
     },
     close,
-    on() {
-      close();
-      throw new ServerlessMqttError(
-        'wrong-builder',
-        'make the first connect() of this process with these options: MQTT.js keeps its kind of WebSocket',
-      );
-    },
   };
 
   if (options.delay > 0) alarm.set(options.delay, openFirst);

@@ -5,12 +5,11 @@
  * broker has taken it, but for those that a move has made needless. Somebody else keeps the turns: `frame()` is what to
  * send, then one of `replied` and `throttled` tells what the answer means.
  */
+
 import { badAnswer } from './errors.ts';
+import { LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS } from './limits.ts';
 import { bytesIn } from './packets.ts';
 import { type Packed, packFrame } from './wire.ts';
-
-const SHORTEST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 4_000;
 
 export interface Settled {
   /** The packets that the broker has dealt with, in order. */

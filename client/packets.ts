@@ -5,15 +5,7 @@
  * MQTT: 3.1, 3.1.1 and 5 agree on these bytes.
  */
 
-export const packetType = {
-  connect: 1,
-  connack: 2,
-  publish: 3,
-  puback: 4,
-  pingreq: 12,
-  pingresp: 13,
-  disconnect: 14,
-} as const;
+import * as packetType from './packet-type.ts';
 
 export interface SplitBytes {
   readonly packets: readonly Uint8Array[];

@@ -5,13 +5,12 @@
  * everything waits, and on a new socket before the session has moved there. After it, a push without a number never waits,
  * nor does one that lies behind; one that is ahead waits for the hole before it, 2 s at most.
  */
-import { badAnswer } from './errors.ts';
-import { bytesIn, isNumbered, packetType, typeOf } from './packets.ts';
-import type { Push } from './wire.ts';
 
-export const HOLE_WAIT_MS = 2_000;
-const MOST_WAITING = 1_024;
-const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+import { badAnswer } from './errors.ts';
+import { HOLE_WAIT_MS, MOST_WAITING, MOST_WAITING_BYTES } from './limits.ts';
+import * as packetType from './packet-type.ts';
+import { bytesIn, isNumbered, typeOf } from './packets.ts';
+import type { Push } from './wire.ts';
 
 /** What a function returns is to be handed on now, in this order. */
 export interface PushOrder {

@@ -5,12 +5,10 @@
  * stop coming is forgotten after 60 s: the broker died in the middle, and what mattered comes again under a new unit. A
  * part that comes twice counts once: a post may be repeated.
  */
-import { badAnswer } from './errors.ts';
-import { type Push, type PushPart, parsePackets } from './wire.ts';
 
-const FORGET_AFTER_MS = 60_000;
-const MOST_UNITS = 64;
-const MOST_CHARACTERS = 16 * 1024 * 1024;
+import { badAnswer } from './errors.ts';
+import { FORGET_PARTS_AFTER_MS, MOST_PIECES } from './limits.ts';
+import { type Push, type PushPart, parsePackets } from './wire.ts';
 
 interface Unit {
   /** What the heads of its parts have in common. */
@@ -30,12 +28,12 @@ export function createPartCollector(): PartCollector {
 
   const forget = (name: string, { pieces }: Unit): void => {
     units.delete(name);
-    for (const piece of pieces.values()) held -= piece.length;
+    held -= pieces.size;
   };
 
   return {
     add({ first, unit: name, index, count, piece }, now) {
-      for (const [each, unit] of units) if (now - unit.since >= FORGET_AFTER_MS) forget(each, unit);
+      for (const [each, unit] of units) if (now - unit.since >= FORGET_PARTS_AFTER_MS) forget(each, unit);
       const head = `${first} ${count}`;
       const unit = units.get(name) ?? { head, since: now, pieces: new Map<number, string>() };
       const { pieces } = unit;
@@ -43,8 +41,8 @@ export function createPartCollector(): PartCollector {
       if (pieces.has(index)) return undefined;
       units.set(name, unit);
       pieces.set(index, piece);
-      held += piece.length;
-      if (units.size > MOST_UNITS || held > MOST_CHARACTERS) throw badAnswer('more than can wait');
+      held += 1;
+      if (held > MOST_PIECES) throw badAnswer('more than can wait');
       if (pieces.size < count) return undefined;
       forget(name, unit);
       return { first, packets: parsePackets(Array.from({ length: count }, (_, at) => pieces.get(at)).join('')) };

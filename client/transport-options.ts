@@ -1,9 +1,7 @@
 /** What every MQTT library's transport is told, and what holds where it is told nothing. */
-import { LONGEST_BACK_OFF_MS } from './back-off.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { ServerlessMqttError } from './errors.ts';
-import { REPLY_TIMEOUT_MS } from './exchange.ts';
-import { OPEN_TIMEOUT_MS, type WebSocketConstructor } from './mqtt-socket.ts';
+import type { WebSocketConstructor } from './mqtt-socket.ts';
 
 export interface TransportOptions {
   /** The WebSocket to build on. Default: the global one. */
@@ -18,9 +16,6 @@ export interface TransportOptions {
   /** For tests: from 0 to 1. */
   readonly random?: (() => number) | undefined;
 }
-
-/** The longest pause, then opening, then the reply to CONNECT. A library that gives up sooner hears no reason. */
-export const CONNECT_TIMEOUT_MS = LONGEST_BACK_OFF_MS + OPEN_TIMEOUT_MS + REPLY_TIMEOUT_MS;
 
 /** @throws ServerlessMqttError `no-websocket` where there is no WebSocket to build on */
 export function readTransportOptions({

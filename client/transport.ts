@@ -12,8 +12,9 @@
  */
 import { createAttempts } from './attempts.ts';
 import { ServerlessMqttError } from './errors.ts';
+import { CONNECT_TIMEOUT_MS } from './limits.ts';
 import { createMqttSocket, type MqttSocket } from './mqtt-socket.ts';
-import { CONNECT_TIMEOUT_MS, readTransportOptions, type TransportOptions } from './transport-options.ts';
+import { readTransportOptions, type TransportOptions } from './transport-options.ts';
 
 export { ServerlessMqttError, type TransportOptions };
 
@@ -80,7 +81,16 @@ export function overServerlessMqtt(options: TransportOptions = {}): MqttJsOption
       });
       // MQTT.js forgets a socket that is still opening when it ends.
       itsClient?.once('end', socket.close);
-      return socket;
+      return Object.assign(socket, { on: wrongBuilder });
     },
   };
+}
+
+/** Only MQTT.js's other WebSocket builder calls `on`: better an explanation than its TypeError. */
+function wrongBuilder(this: MqttSocket): never {
+  this.close();
+  throw new ServerlessMqttError(
+    'wrong-builder',
+    'make the first connect() of this process with these options: MQTT.js keeps its kind of WebSocket',
+  );
 }

@@ -5,15 +5,14 @@
  * Rules of this file: pure. A frame is text of at most 32,768 characters. Fields that are not known here are skipped:
  * that is how the wire grows. Everything else that the wire does not allow is one error, `bad-answer`.
  */
+
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { badAnswer } from './errors.ts';
+import { MAX_FRAME_BYTES, MAX_FRAME_CHARACTERS } from './limits.ts';
 import { concatenate, splitPackets } from './packets.ts';
 
 export const SUB_PROTOCOL = 'mqtt.base64';
-export const MAX_FRAME_CHARACTERS = 32_768;
 
-/** What one frame of base64 holds. */
-const MAX_FRAME_BYTES = 24_576;
 /** With room for the longest head, and a multiple of four, so that every piece is base64 by itself. */
 const pieces = /.{1,32756}/g;
 

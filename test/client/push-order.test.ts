@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { createPushOrder, HOLE_WAIT_MS, type PushOrder } from '../../client/push-order.ts';
+import { HOLE_WAIT_MS } from '../../client/limits.ts';
+import { createPushOrder, type PushOrder } from '../../client/push-order.ts';
 import type { Push } from '../../client/wire.ts';
 import { publish, publishQos0 } from './arbitrary-packets.ts';
 

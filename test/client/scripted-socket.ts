@@ -17,15 +17,14 @@ export class ScriptedSocket {
   /** Frames that the client has sent and the test has not looked at. */
   readonly sent: string[] = [];
   closedWith: number | undefined;
-  readonly #listeners: { readonly type: string; readonly listener: (fields: Fields) => void }[] = [];
+  onopen: unknown;
+  onmessage: unknown;
+  onerror: unknown;
+  onclose: unknown;
 
   constructor(url: string, protocols: readonly string[]) {
     this.url = url;
     this.protocols = protocols;
-  }
-
-  addEventListener(type: string, listener: (fields: Fields) => void): void {
-    this.#listeners.push({ type, listener });
   }
 
   send(frame: string): void {
@@ -37,7 +36,7 @@ export class ScriptedSocket {
   }
 
   tell(type: 'open' | 'message' | 'error' | 'close', fields: Fields = {}): void {
-    for (const entry of this.#listeners) if (entry.type === type) entry.listener(fields);
+    (this[`on${type}`] as ((fields: Fields) => void) | undefined)?.(fields);
   }
 }
 
@@ -80,16 +79,19 @@ export const puback = (id: number): string => `4002${id.toString(16).padStart(4,
 export const base64 = (...packets: string[]): string => Buffer.from(packets.join(''), 'hex').toString('base64');
 export const reply = (taken: number, ...packets: string[]): string => `!${taken}:${base64(...packets)}`;
 
-export function createScene(delay = 0, nextUrl?: () => string): Scene {
+const URL = 'ws://broker.example/mqtt';
+
+export function createScene(delay = 0, nextUrl = () => URL): Scene {
   const clock = createVirtualClock();
   const inners: ScriptedSocket[] = [];
   const heard: string[] = [];
   const errors: ServerlessMqttError[] = [];
   const counts = { accepted: 0, left: [] as boolean[] };
-  const socket = createMqttSocket('ws://broker.example/mqtt', {
+  const socket = createMqttSocket(URL, {
     clock,
     delay,
-    ...(nextUrl && { nextUrl }),
+    nextUrl,
+    ended: () => {},
     WebSocket: class extends ScriptedSocket {
       constructor(url: string, protocols: string[]) {
         super(url, protocols);

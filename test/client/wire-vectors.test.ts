@@ -1,7 +1,9 @@
 /** Literal frames: the client's end against test/vectors/wire.json. */
+
+import { MAX_FRAME_CHARACTERS } from '../../client/limits.ts';
 import { createOutbox, type Outbox } from '../../client/outbox.ts';
 import { createPartCollector, type PartCollector } from '../../client/push-parts.ts';
-import { MAX_FRAME_CHARACTERS, type Push, packFrame, parseBrokerFrame } from '../../client/wire.ts';
+import { type Push, packFrame, parseBrokerFrame } from '../../client/wire.ts';
 import {
   clientFrames,
   closings,

@@ -4,7 +4,8 @@
  * connect again where a frame gets no reply.
  */
 import { createAlarm } from '../../client/clock.ts';
-import { type Exchange, type ExchangeHost, REPLY_TIMEOUT_MS } from '../../client/exchange.ts';
+import type { Exchange, ExchangeHost } from '../../client/exchange.ts';
+import { REPLY_TIMEOUT_MS } from '../../client/limits.ts';
 import { splitPackets } from '../../client/packets.ts';
 import { parseBrokerFrame } from '../../client/wire.ts';
 
