@@ -30,6 +30,7 @@ export interface InnerSocket {
 interface InnerEvent {
   readonly data?: unknown;
   readonly message?: unknown;
+  readonly error?: { readonly code?: unknown };
   readonly code?: number;
   readonly reason?: string;
 }
@@ -122,8 +123,9 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
     const role = (): SocketRole | undefined =>
       (['current', 'next', 'former'] as const).find((each) => inners[each] === inner);
     let trouble: unknown;
-    inner.onerror = ({ message }: InnerEvent) => {
-      trouble = message;
+    inner.onerror = ({ message, error }: InnerEvent) => {
+      // `ws` has no message where it has tried several addresses.
+      trouble = message || error?.code;
     };
     inner.onopen = () => {
       const to = role();

@@ -1,7 +1,8 @@
 /** paho-mqtt for JavaScript in Node: the same file that browsers load. */
-import Paho from 'paho-mqtt';
-import { overServerlessMqtt, restoreWebSocket } from '../../client/paho.ts';
-import { interoperates, type Message, type Qos } from './interop.ts';
+import WebSocket from 'ws';
+import { restoreWebSocket } from '../../client/paho.ts';
+import { interoperates } from './interop.ts';
+import { connectPaho } from './paho-library.ts';
 
 // paho leaves its timers behind. Nobody waits for them here.
 const { setTimeout: setTimer } = globalThis;
@@ -10,55 +11,4 @@ globalThis.setTimeout = ((ring: () => void, milliseconds: number) =>
 
 afterAll(restoreWebSocket);
 
-const toPaho = ({ topic, payload, qos, retain }: Message): Paho.Message => {
-  const message = new Paho.Message(payload);
-  message.destinationName = topic;
-  message.qos = qos;
-  message.retained = retain;
-  return message;
-};
-
-interoperates('paho-mqtt', async ({ url, clientId, clean, will, WebSocket, heard }) => {
-  const options = overServerlessMqtt(url, { WebSocket });
-  const client = new Paho.Client(url, clientId);
-  const delivered = new Map<Paho.Message, () => void>();
-  client.onMessageDelivered = (message) => delivered.get(message)?.();
-  client.onMessageArrived = (message) =>
-    heard({
-      topic: message.destinationName,
-      payload: new Uint8Array(message.payloadBytes as Uint8Array),
-      qos: message.qos,
-      retain: message.retained,
-    });
-  await new Promise<void>((resolve, reject) => {
-    client.connect({
-      ...options,
-      cleanSession: clean,
-      ...(will && { willMessage: toPaho(will) }),
-      onSuccess: () => resolve(),
-      onFailure: ({ errorMessage }) => reject(new Error(errorMessage)),
-    });
-  });
-  return {
-    subscribe: (topicFilter, qos) =>
-      new Promise((resolve) =>
-        client.subscribe(topicFilter, {
-          qos,
-          onSuccess: ({ grantedQos }) => resolve((grantedQos as unknown as Qos[])[0] ?? 128),
-          onFailure: () => resolve(128),
-        }),
-      ),
-    unsubscribe: (topicFilter) =>
-      new Promise((resolve) => client.unsubscribe(topicFilter, { onSuccess: () => resolve() })),
-    publish: (each) =>
-      new Promise((resolve) => {
-        const message = toPaho(each);
-        if (each.qos > 0) delivered.set(message, resolve);
-        client.send(message);
-        if (each.qos === 0) resolve();
-      }),
-    disconnect: async () => {
-      if (client.isConnected()) client.disconnect();
-    },
-  };
-});
+interoperates('paho-mqtt', (settings) => connectPaho({ ...settings, WebSocket }));

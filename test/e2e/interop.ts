@@ -4,45 +4,12 @@
  *
  * Each library speaks to itself, and so to the broker in between: what one client writes another reads.
  */
-import { WebSocket } from 'ws';
-import type { WebSocketConstructor } from '../../client/mqtt-socket.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
+import { type Cable, layCable } from './cable.ts';
+import type { Connect, LibraryClient, Message, Qos } from './library.ts';
 
 /** What the broker offers. */
 const OFFERED = { qos2: false, retained: false };
-
-export type Qos = 0 | 1 | 2;
-
-export interface Message {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly qos: Qos;
-  readonly retain: boolean;
-}
-
-export interface Settings {
-  readonly url: string;
-  readonly clientId: string;
-  readonly clean: boolean;
-  readonly will: Message | undefined;
-  /** The WebSocket to build on. */
-  readonly WebSocket: WebSocketConstructor;
-  heard(message: Message): void;
-}
-
-/** A client of a library. It connects again by itself. */
-export interface LibraryClient {
-  /** @returns the QoS granted, or 128 */
-  subscribe(topicFilter: string, qos: Qos): Promise<number>;
-  unsubscribe(topicFilter: string): Promise<void>;
-  /** Resolves when the library has what it waits for. */
-  publish(message: Message): Promise<void>;
-  /** With a DISCONNECT. Resolves when the broker has it, as far as the library tells. */
-  disconnect(): Promise<void>;
-}
-
-/** Resolves when the broker has accepted the client. */
-export type Connect = (settings: Settings) => Promise<LibraryClient>;
 
 interface Client extends LibraryClient {
   readonly received: readonly Message[];
@@ -53,7 +20,7 @@ interface Client extends LibraryClient {
 }
 
 const text = (payload: Uint8Array): string => new TextDecoder().decode(payload);
-const message = (topic: string, payload: string | Uint8Array, qos: Qos = 1, retain = false): Message => ({
+const message = (topic: string, payload: string | Uint8Array<ArrayBuffer>, qos: Qos = 1, retain = false): Message => ({
   topic,
   payload: typeof payload === 'string' ? new TextEncoder().encode(payload) : payload,
   qos,
@@ -69,6 +36,7 @@ const bytes = (length: number): Uint8Array<ArrayBuffer> =>
 export function interoperates(library: string, connectLibrary: Connect): void {
   let stack: LocalStack;
   let clients: LibraryClient[];
+  let cables: Cable[];
 
   beforeAll(async () => {
     stack = await startLocalStack({ port: 0, settings: { redeliveryRate: '1000' } });
@@ -76,27 +44,23 @@ export function interoperates(library: string, connectLibrary: Connect): void {
   afterAll(() => stack.stop());
   beforeEach(() => {
     clients = [];
+    cables = [];
   });
   afterEach(async () => {
     await Promise.all(clients.map((client) => client.disconnect()));
+    await Promise.all(cables.map((cable) => cable.remove()));
   });
 
   const connect = async (clientId: string, { clean = true, will }: { clean?: boolean; will?: Message } = {}) => {
     const received: Message[] = [];
     const waiting = new Set<() => void>();
-    let newest: WebSocket | undefined;
-    class Socket extends WebSocket {
-      constructor(url: string, protocols: string[]) {
-        super(url, protocols);
-        newest = this;
-      }
-    }
+    const cable = await layCable(stack.port);
+    cables.push(cable);
     const library = await connectLibrary({
-      url: stack.url,
+      url: stack.url.replace(`:${stack.port}/`, `:${cable.port}/`),
       clientId,
       clean,
       will,
-      WebSocket: Socket as unknown as WebSocketConstructor,
       heard(each) {
         received.push(each);
         for (const look of [...waiting]) look();
@@ -115,7 +79,7 @@ export function interoperates(library: string, connectLibrary: Connect): void {
           waiting.add(look);
           look();
         }),
-      cut: () => newest?.terminate(),
+      cut: cable.cut,
       disconnect: async () => {
         clients = clients.filter((each) => each !== client);
         await library.disconnect();
