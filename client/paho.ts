@@ -110,11 +110,10 @@ export function overServerlessMqtt(url: string, options: PahoTransportOptions = 
     return socket;
   };
 
-  const marked = new URL(url);
-  marked.hash = `client-${builders.size + 1}`;
-  builders.set(marked.href, build);
+  const marked = `${url}#client-${builders.size + 1}`;
+  builders.set(marked, build);
   wrapGlobal(WebSocket);
-  return { hosts: [marked.href], mqttVersion: 4, reconnect: true, timeout: CONNECT_TIMEOUT_MS / 1_000 };
+  return { hosts: [marked], mqttVersion: 4, reconnect: true, timeout: CONNECT_TIMEOUT_MS / 1_000 };
 }
 
 /** Puts the global `WebSocket` back as it was: when no paho client will connect, or connect again, any more. */

@@ -46,7 +46,7 @@ export function createPushInbox({ clock, handOn, leaveAtHole }: PushInboxOptions
 
   const retire = (): void => {
     isRetired = true;
-    order.giveUpHole();
+    order.giveUpHole(); // forgets what waits
     holeAlarm.clear();
   };
 

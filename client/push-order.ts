@@ -45,7 +45,7 @@ export function createPushOrder(): PushOrder {
     if (expected === undefined) {
       if (!packets.some((packet) => typeOf(packet) === packetType.connack)) return wait(push, now);
       if (first === undefined) throw badAnswer('a CONNACK without a number');
-      return [push, ...begin(first + packets.filter(isNumbered).length, now)];
+      return [push, ...begin(pass(push), now)];
     }
     if (first === undefined) return [push];
     if (first > expected) return wait(push, now);
@@ -62,9 +62,10 @@ export function createPushOrder(): PushOrder {
     return [];
   };
 
-  /** The number expected once this push is handed on; never less than before. */
-  const pass = (push: Push): void => {
+  /** This push is handed on. @returns the number expected behind it, never less than before */
+  const pass = (push: Push): number => {
     expected = Math.max(expected ?? 0, numberOf(push) + push.packets.filter(isNumbered).length);
+    return expected;
   };
 
   /** As long as there is no hole. */
