@@ -119,6 +119,13 @@ describe('what reaches the user', () => {
     expect(broker.handshakes).toBe(1);
   });
 
+  test('no broker there', async () => {
+    await broker.stop();
+    const { heard, said } = connect();
+    await said(/^failed/);
+    expect(heard).toEqual([expect.stringMatching(/^failed AMQJS0007E .*cannot open ws:.*ECONNREFUSED/)]);
+  });
+
   test('wire §3: why the broker closed; then paho connects again', async () => {
     const { client, heard, said } = await connected();
     broker.interfere = ([packet]) => (packet?.cmd === 'publish' ? '!1;close=session-taken-over:' : undefined);
@@ -152,6 +159,8 @@ describe('connecting again', () => {
     broker.refuseWith = 503;
     lose(connection);
     await until(() => broker.handshakes === 4);
+    // The README tells of this defect of paho.
+    expect(() => connection.client.disconnect()).toThrow(TypeError);
     broker.refuseWith = undefined;
     await connection.said(/^connected again/);
     expect(connection.heard).toHaveLength(3);
