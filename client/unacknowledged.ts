@@ -6,7 +6,8 @@
  * has sent the message last. So a message gets one PUBACK on each socket, at most, and none before it has come there: a
  * second one, or an early one, could meet the next message with that packet id. It is forgotten once its PUBACK is taken.
  */
-import { isDup, packetIdOf, packetType, qosOf, typeOf } from './packets.ts';
+import * as packetType from './packet-type.ts';
+import { isDup, packetIdOf, qosOf, typeOf } from './packets.ts';
 
 interface Message {
   /** On which it came last. */
