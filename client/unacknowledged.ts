@@ -7,7 +7,8 @@
  * second one, or an early one, could meet the next message with that packet id. It is forgotten once its PUBACK is taken, or its
  * PUBREL has come.
  */
-import { isDup, packetIdOf, packetType, qosOf, typeOf } from './packets.ts';
+import * as packetType from './packet-type.ts';
+import { isDup, packetIdOf, qosOf, typeOf } from './packets.ts';
 
 interface Message {
   /** On which it came last. */
