@@ -534,3 +534,49 @@ describe('a publisher leaves to the next tick what could not be posted, and a ne
     expect(await play(true)).toEqual(['a', 'a']);
   });
 });
+
+describe('a publisher that hangs before it chooses, and its client sends the first of its messages again meanwhile', () => {
+  /** Returns the push numbers of both messages, as they came. */
+  const play = async (isSpoilt: boolean): Promise<readonly number[]> => {
+    let looked = false;
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => ({
+      copies: (isSpoilt ? spoiltByHand(ports, directed.confirm) : ports).copies,
+      inFlight: {
+        ...ports.inFlight,
+        put: async (...put) => {
+          const done = await ports.inFlight.put(...put);
+          looked = put[1].sequence === 2;
+          return done;
+        },
+      },
+      sessions: {
+        ...ports.sessions,
+        read: async (clientId) => {
+          const session = await ports.sessions.read(clientId);
+          if (looked && clientId === 's') await pause();
+          return session;
+        },
+      },
+    }));
+    const subscriber = await world.connect('s', { clean: false });
+    await subscriber.send(subscribePacket({ t: 2 }));
+    const publisher = await world.connect('p', { clean: false });
+    meanwhile(async () => {
+      const again = await world.connect('p', { clean: false });
+      await again.send({ ...publishPacket('t', 'a', 2, 1), dup: true });
+    });
+    await publisher.send(publishPacket('t', 'a', 2, 1), publishPacket('t', 'b', 2, 2));
+    expect(payloads(subscriber.pushes())).toEqual(['a', 'b']);
+    return subscriber.frames().map((frame) => Number(/^>(\d+)/.exec(frame)?.[1]));
+  };
+
+  it('sends the second under a later number', async () => {
+    const [first = 0, second = 0] = await play(false);
+    expect(second).toBeGreaterThan(first);
+  });
+
+  it(`is caught: ${directed.confirm}`, async () => {
+    const [first = 0, second = 0] = await play(true);
+    expect(second).toBeLessThan(first);
+  });
+});
