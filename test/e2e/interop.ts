@@ -9,7 +9,7 @@ import { type Cable, layCable } from './cable.ts';
 import type { Connect, LibraryClient, Message, Qos } from './library.ts';
 
 /** What the broker offers. */
-const OFFERED = { qos2: false, retained: false };
+const OFFERED = { qos2: true, retained: false };
 
 interface Client extends LibraryClient {
   readonly received: readonly Message[];
