@@ -1,7 +1,6 @@
 /** How long to wait before connecting again: exponential, with full jitter (wire-protocol.md §7). Pure. */
 
-export const LONGEST_BACK_OFF_MS = 30_000;
-const FIRST_CEILING_MS = 1_000;
+import { FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS } from './limits.ts';
 
 /**
  * @param failures failures in a row before this one, from 0
@@ -9,5 +8,5 @@ const FIRST_CEILING_MS = 1_000;
  * @returns milliseconds
  */
 export function backOff(failures: number, random: number): number {
-  return random * Math.min(LONGEST_BACK_OFF_MS, FIRST_CEILING_MS * 2 ** failures);
+  return random * Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** failures);
 }

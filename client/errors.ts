@@ -5,18 +5,10 @@
  * Both sides' faults are told apart: `bad-answer` and `gateway-error` are the peer's, `bad-packet` the MQTT library's.
  */
 
-/** Why the broker closed, in words (wire-protocol.md §3). `refused` and `disconnected` are no errors of the transport. */
-const reasons: Readonly<Record<string, string>> = {
-  'malformed-frame': 'the broker could not read a frame: are client and broker of the same version?',
-  'malformed-packet': 'a packet that MQTT does not allow: bad flags, length or UTF-8, or a truncated packet',
-  'protocol-violation': 'a packet out of turn, or one that only a server sends',
-  'topic-invalid': 'a PUBLISH topic with a wildcard, empty, too long, or with too many levels',
-  'packet-too-large': "more bytes than the broker's settings allow",
-  unsupported: 'something of MQTT that this broker does not offer, such as QoS 2',
+/** Why the broker closed (wire-protocol.md §3), in more words than the reason itself where that does not say enough. */
+const meanings: Readonly<Record<string, string>> = {
+  unsupported: 'not offered by this broker',
   'session-taken-over': 'the same client id has connected elsewhere',
-  'keep-alive-timeout': 'nothing was heard from the client for one and a half times its keep-alive',
-  'not-connected': 'this connection has no session any more',
-  'internal-error': 'the broker failed; its log says why',
 };
 
 /**
@@ -41,15 +33,12 @@ export class ServerlessMqttError extends Error {
   }
 }
 
-export function badAnswer(what: string): ServerlessMqttError {
-  return new ServerlessMqttError('bad-answer', `the broker sent what this client cannot read: ${what}`);
-}
+export const badAnswer = (what: string): ServerlessMqttError =>
+  new ServerlessMqttError('bad-answer', `the broker sent what this client cannot read: ${what}`);
 
 /** @param reason the value of `close=`, which may be one that this client does not know yet */
-export function closedByBroker(reason: string): ServerlessMqttError {
-  const meaning = reasons[reason];
-  return new ServerlessMqttError(
+export const closedByBroker = (reason: string): ServerlessMqttError =>
+  new ServerlessMqttError(
     reason,
-    `the broker closed the connection: ${reason}${meaning === undefined ? '' : ` (${meaning})`}`,
+    `the broker closed the connection: ${reason}${meanings[reason] ? ` (${meanings[reason]})` : ''}`,
   );
-}

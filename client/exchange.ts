@@ -6,20 +6,17 @@
  * their roles only: one decides, and of the others nothing but pushes is heard. The host hears `over` once at most, and
  * nothing after it.
  */
+
 import { type Clock, createAlarm } from './clock.ts';
 import { badAnswer, closedByBroker, ServerlessMqttError } from './errors.ts';
+import { DISCONNECT_TIMEOUT_MS, LONGEST_KEEP_ALIVE_S, REPLY_TIMEOUT_MS, SILENCE_MS } from './limits.ts';
 import { createMove, type NextSocket } from './move.ts';
 import { createOutbox } from './outbox.ts';
-import { concatenate, isAcceptance, packetType, readConnect, splitPackets, typeOf } from './packets.ts';
+import * as packetType from './packet-type.ts';
+import { concatenate, isAcceptance, readConnect, splitPackets, typeOf } from './packets.ts';
 import { createPushInbox, type PushInbox } from './push-inbox.ts';
 import { createUnacknowledged } from './unacknowledged.ts';
-import { type BrokerFrame, parseBrokerFrame, type Reply } from './wire.ts';
-
-export const REPLY_TIMEOUT_MS = 35_000;
-const DISCONNECT_TIMEOUT_MS = 5_000;
-const SILENCE_MS = 540_000;
-/** A client that may be silent for longer is pinged for (§7). */
-export const LONGEST_KEEP_ALIVE_S = 540;
+import { type BrokerFrame, type Closing, type GatewayMessage, parseBrokerFrame, type Reply } from './wire.ts';
 
 /** The socket in use; the one that the session moves to; the one that it has left. */
 export type SocketRole = 'current' | 'next' | 'former';
@@ -34,7 +31,7 @@ export interface ExchangeHost {
   /** The broker has accepted the CONNECT. */
   accepted(): void;
   /** The broker has taken packets: `bufferedAmount` is less than before. */
-  taken?(): void;
+  readonly taken?: (() => void) | undefined;
   /** @param error what a person should know; none where the end was asked for, or MQTT itself has told */
   over(error?: ServerlessMqttError): void;
 }
@@ -80,7 +77,7 @@ export function createExchange(host: ExchangeHost): Exchange {
 
   const stop = (): void => {
     turn = 'over';
-    inboxes.current?.stop();
+    inboxes.current?.retire();
     move.callOff();
     for (const alarm of [turnAlarm, silenceAlarm, leaveAlarm]) alarm.clear();
   };
@@ -96,16 +93,18 @@ export function createExchange(host: ExchangeHost): Exchange {
     if (packets.length > 0) host.handOn(concatenate(packets));
   };
 
-  /** The library has not had it. Where it has, and has acknowledged it, the PUBACK is said again. */
+  /** The library has not had it. Where it has, and has answered it, the answer is said again. */
   const isNew = (packet: Uint8Array, from: number): boolean => {
     const heard = unacknowledged.heard(packet, from);
-    if (heard.answer) outbox.add(heard.answer);
-    if (heard.answer) speakSoon();
+    if (heard.answer) {
+      outbox.add(heard.answer);
+      speakSoon();
+    }
     return heard.isNew;
   };
 
   const overAtHole = (): void =>
-    over(new ServerlessMqttError('push-lost', 'a push is missing: connecting again to get it'));
+    over(new ServerlessMqttError('push-lost', 'a message is missing: connecting again to get it'));
 
   const leaveAtHole = (): boolean => {
     if (token !== undefined && !isLeaving) move.hurry();
@@ -147,9 +146,7 @@ export function createExchange(host: ExchangeHost): Exchange {
 
   const send = (frame: string): void => {
     turn = 'theirs';
-    turnAlarm.set(REPLY_TIMEOUT_MS, () =>
-      over(new ServerlessMqttError('no-reply', 'the broker did not answer within 35 s')),
-    );
+    turnAlarm.set(REPLY_TIMEOUT_MS, () => over(new ServerlessMqttError('no-reply', 'no answer within 35 s')));
     if (needsPing) silenceAlarm.set(SILENCE_MS, ping);
     if (move.isAsked) host.nextSocket?.send(frame);
     else host.sendFrame(frame);
@@ -182,7 +179,7 @@ export function createExchange(host: ExchangeHost): Exchange {
 
   const waitForDisconnect = (): void => leaveAlarm.set(DISCONNECT_TIMEOUT_MS, over);
 
-  const hearClose = (reason: string, packets: readonly Uint8Array[]): void => {
+  const hearClose = ({ reason, packets }: Closing): void => {
     handOn(packets);
     // `refused` is told by the CONNACK, `disconnected` was asked for.
     over(reason === 'refused' || reason === 'disconnected' ? undefined : closedByBroker(reason));
@@ -204,15 +201,16 @@ export function createExchange(host: ExchangeHost): Exchange {
     outbox.moved((packet) => unacknowledged.isEarly(packet, socket));
     [inboxes.former, inboxes.current, inboxes.next] = [inboxes.current, inboxes.next, undefined];
     move.done();
-    inboxes.current?.moved(next);
+    inboxes.current?.begin(next);
     carryOn(0);
   };
 
   const hearTaken = ({ taken: count, packets }: Reply): void => {
     const { taken, pause } = outbox.replied(count);
     for (const packet of taken) unacknowledged.taken(packet);
+    for (const packet of packets) unacknowledged.heard(packet, socket);
     handOn(taken.includes(ownPing) ? withoutPong(packets) : packets);
-    if (packets.some(isAcceptance)) inboxes.current?.connackReplied();
+    if (packets.some(isAcceptance)) inboxes.current?.begin(1);
     if (taken.some((packet) => typeOf(packet) === packetType.disconnect)) over();
     if (taken.length > 0 && !isOver()) host.taken?.();
     carryOn(pause);
@@ -225,7 +223,7 @@ export function createExchange(host: ExchangeHost): Exchange {
     myTurnAfter(pause);
   };
 
-  const hearGateway = (message: string, throttled: boolean): void => {
+  const hearGateway = ({ message, throttled }: GatewayMessage): void => {
     if (!throttled) {
       throw new ServerlessMqttError('gateway-error', `API Gateway answered instead of the broker: ${message}`);
     }
@@ -235,27 +233,13 @@ export function createExchange(host: ExchangeHost): Exchange {
   const hear = (frame: BrokerFrame, from: SocketRole): void => {
     if (frame.kind === 'push') inboxes[from]?.push(frame);
     else if (frame.kind === 'part') inboxes[from]?.part(frame);
-    else if (decides(from)) obey(frame);
+    else if (!decides(from)) return;
+    else if (frame.kind === 'reply') hearReply(frame);
+    else if (frame.kind === 'closing') hearClose(frame);
+    else hearGateway(frame);
   };
 
   const decides = (from: SocketRole): boolean => from === (move.isAsked ? 'next' : 'current');
-
-  const obey = (frame: Exclude<BrokerFrame, { kind: 'push' | 'part' }>): void => {
-    switch (frame.kind) {
-      case 'reply':
-        if (frame.close === undefined) hearReply(frame);
-        else hearClose(frame.close, frame.packets);
-        break;
-      case 'closing':
-        hearClose(frame.reason, []);
-        break;
-      case 'gateway':
-        hearGateway(frame.message, frame.throttled);
-        break;
-      default:
-        frame satisfies never;
-    }
-  };
 
   /** What the library's packets mean for the wire itself. */
   const note = (packet: Uint8Array): void => {
@@ -288,7 +272,7 @@ export function createExchange(host: ExchangeHost): Exchange {
     write(bytes) {
       if (isOver()) return;
       const split = splitPackets(concatenate([unfinished, bytes]));
-      if (!split) return over(new ServerlessMqttError('bad-packet', 'these bytes are not MQTT packets'));
+      if (!split) return over(new ServerlessMqttError('bad-packet', 'these bytes are no MQTT packets'));
       unfinished = split.rest;
       for (const packet of split.packets) {
         note(packet);

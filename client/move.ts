@@ -4,11 +4,9 @@
  * Rules of this file: it keeps the one timer of a move, and has the next socket opened and given up. Whose turn it is and
  * what is said there is the exchange's business. A move that was asked for cannot be called off: the session may have gone.
  */
-import { type Clock, createAlarm } from './clock.ts';
 
-/** 5 minutes before the gateway closes a socket. */
-export const MOVE_AFTER_MS = 6_900_000;
-export const MOVE_AGAIN_AFTER_MS = 30_000;
+import { type Clock, createAlarm } from './clock.ts';
+import { MOVE_AFTER_MS, MOVE_AGAIN_AFTER_MS } from './limits.ts';
 
 export interface NextSocket {
   /** Opens another socket. @param ended it could not be opened, or has closed; not told after `use` and `drop` */

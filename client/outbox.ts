@@ -5,11 +5,11 @@
  * broker has taken it, but for those that a move has made needless. Somebody else keeps the turns: `frame()` is what to
  * send, then one of `replied` and `throttled` tells what the answer means.
  */
-import { badAnswer } from './errors.ts';
-import { type Packed, packFrame } from './wire.ts';
 
-const SHORTEST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 4_000;
+import { badAnswer } from './errors.ts';
+import { LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS } from './limits.ts';
+import { bytesIn } from './packets.ts';
+import { type Packed, packFrame } from './wire.ts';
 
 export interface Settled {
   /** The packets that the broker has dealt with, in order. */
@@ -72,7 +72,7 @@ export function createOutbox(): Outbox {
       flight = undefined;
       at = 0;
       const gone = packets.splice(0, taken);
-      for (const packet of gone) bytes -= packet.length;
+      bytes -= bytesIn(gone);
       rests = taken === 0 ? rests + 1 : 0;
       return { taken: gone, pause: pauseAfter(rests) };
     },
@@ -85,7 +85,7 @@ export function createOutbox(): Outbox {
       flight = undefined;
       throttles = 0;
       packets = packets.filter((packet) => !isNeedless(packet));
-      bytes = packets.reduce((sum, packet) => sum + packet.length, 0);
+      bytes = bytesIn(packets);
     },
   };
 }

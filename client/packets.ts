@@ -5,15 +5,7 @@
  * MQTT: 3.1, 3.1.1 and 5 agree on these bytes.
  */
 
-export const packetType = {
-  connect: 1,
-  connack: 2,
-  publish: 3,
-  puback: 4,
-  pingreq: 12,
-  pingresp: 13,
-  disconnect: 14,
-} as const;
+import * as packetType from './packet-type.ts';
 
 export interface SplitBytes {
   readonly packets: readonly Uint8Array[];
@@ -39,34 +31,30 @@ export const isDup = (packet: Uint8Array): boolean => ((packet[0] ?? 0) & 0b1000
 /** @returns nothing where a remaining length has more than four bytes: these are no MQTT packets (MQTT 3.1.1 §2.2.3) */
 export function splitPackets(bytes: Uint8Array): SplitBytes | undefined {
   const packets: Uint8Array[] = [];
-  let start = 0;
-  while (start < bytes.length) {
-    const header = readLength(bytes, start);
-    if (header === 'too long') return undefined;
-    if (header === 'incomplete' || header.end > bytes.length) break;
-    packets.push(bytes.subarray(start, header.end));
-    start = header.end;
+  let rest = bytes;
+  while (rest.length > 0) {
+    const size = measure(rest);
+    if (!size) return undefined;
+    if (size.end > rest.length) break;
+    packets.push(rest.subarray(0, size.end));
+    rest = rest.subarray(size.end);
   }
-  return { packets, rest: bytes.subarray(start) };
+  return { packets, rest };
 }
 
 /** The beginning of the variable header, of a whole packet. */
-function bodyOf(packet: Uint8Array): Uint8Array {
-  const header = readLength(packet, 0);
-  return packet.subarray(typeof header === 'string' ? packet.length : header.bodyStart);
-}
+const bodyOf = (packet: Uint8Array): Uint8Array => packet.subarray(measure(packet)?.body);
 
-/** Where the packet that begins at `start` has its variable header, and where it ends (MQTT 3.1.1 §2.2.3). */
-export function readLength(bytes: Uint8Array, start: number) {
+/** Where the variable header of the first packet begins, and where the packet ends, maybe beyond the bytes. */
+export function measure(bytes: Uint8Array) {
   let length = 0;
   for (let i = 0; i < 4; i++) {
-    const digit = bytes[start + 1 + i];
-    if (digit === undefined) return 'incomplete';
-    length += (digit & 0x7f) * 128 ** i;
-    const bodyStart = start + 2 + i;
-    if (digit < 0x80) return { bodyStart, end: bodyStart + length };
+    const digit = bytes[i + 1];
+    if (digit === undefined) return { body: i, end: bytes.length + 1 };
+    length += (digit & 0x7f) << (7 * i);
+    if (digit < 0x80) return { body: i + 2, end: i + 2 + length };
   }
-  return 'too long';
+  return undefined;
 }
 
 /** Of a CONNECT (MQTT 3.1.1 §3.1.2). In MQTT 5 a session is taken as persistent unless Clean Start is set. */
@@ -76,7 +64,7 @@ export function readConnect(packet: Uint8Array): ConnectFacts {
   return { persistent: ((body[level + 1] ?? 0) & 0b10) === 0, keepAlive: twoBytes(body, level + 2) };
 }
 
-/** Of a PUBACK, or of a PUBLISH with QoS ≥ 1, where it stands behind the topic (MQTT 3.1.1 §3.3.2, §3.4.2). */
+/** Of a packet that answers one with a packet id, or of a PUBLISH with QoS ≥ 1, where it stands behind the topic (MQTT 3.1.1 §3.3.2, §3.4.2). */
 export function packetIdOf(packet: Uint8Array): number {
   const body = bodyOf(packet);
   return twoBytes(body, typeOf(packet) === packetType.publish ? 2 + twoBytes(body, 0) : 0);
@@ -91,8 +79,10 @@ export const isAcceptance = (packet: Uint8Array): boolean =>
 /** A PUBLISH with QoS ≥ 1: the packets that sequence numbers count (wire-protocol.md §5). */
 export const isNumbered = (packet: Uint8Array): boolean => typeOf(packet) === packetType.publish && qosOf(packet) !== 0;
 
+export const bytesIn = (packets: readonly Uint8Array[]): number => packets.reduce((sum, { length }) => sum + length, 0);
+
 export function concatenate(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  const all = new Uint8Array(bytesIn(pieces));
   let at = 0;
   for (const piece of pieces) {
     all.set(piece, at);

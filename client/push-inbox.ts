@@ -1,19 +1,10 @@
 /**
  * What the broker pushes on one socket, from frames to packets in their order (wire-protocol.md §5, §8).
  *
- * Rules of this file: it joins parts and order, and keeps the one timer they need. Nothing is handed on after `stop`, and
- * nothing that has a number after `retire`.
+ * Rules of this file: it joins parts and order, and keeps the one timer they need.
  */
 import { type Clock, createAlarm } from './clock.ts';
-import {
-  afterConnackReply,
-  afterMove,
-  arrive,
-  beforeConnack,
-  dueAt,
-  giveUpHole,
-  type OrderStep,
-} from './push-order.ts';
+import { createPushOrder } from './push-order.ts';
 import { createPartCollector } from './push-parts.ts';
 import type { Push, PushPart } from './wire.ts';
 
@@ -25,48 +16,42 @@ export interface PushInboxOptions {
 }
 
 export interface PushInbox {
-  /** A CONNACK in a reply has been handed on. */
-  connackReplied(): void;
-  /** The session has moved to this socket. @param next the first number expected */
-  moved(next: number): void;
-  /** What has a number comes again on another socket. */
+  /** A CONNACK in a reply has been handed on, or the session has moved to this socket. @param next the first number expected */
+  begin(next: number): void;
+  /** Nothing that has a number is handed on any more: it comes again on another socket, or nobody wants it. */
   retire(): void;
   /** @throws ServerlessMqttError `bad-answer` */
   push(push: Push): void;
   /** @throws ServerlessMqttError `bad-answer` */
   part(part: PushPart): void;
-  stop(): void;
 }
 
 export function createPushInbox({ clock, handOn, leaveAtHole }: PushInboxOptions): PushInbox {
   const parts = createPartCollector();
   const holeAlarm = createAlarm(clock);
-  let order = beforeConnack;
-  let retired = false;
-  let stopped = false;
+  const order = createPushOrder();
+  let isRetired = false;
 
-  const take = (step: OrderStep): void => {
-    if (stopped) return;
-    order = step.order;
-    const due = dueAt(order);
+  const take = (pushes: readonly Push[]): void => {
+    const due = order.dueAt();
     if (due === undefined) holeAlarm.clear();
     else holeAlarm.set(Math.max(0, due - clock.now()), giveUp);
-    if (step.handOn.length > 0) handOn(step.handOn.flatMap(({ packets }) => packets));
+    if (pushes.length > 0) handOn(pushes.flatMap(({ packets }) => packets));
   };
 
   const giveUp = (): void => {
     if (leaveAtHole()) retire();
-    else take(giveUpHole(order));
+    else take(order.giveUpHole());
   };
 
   const retire = (): void => {
-    retired = true;
-    order = { expected: order.expected, waiting: [] };
+    isRetired = true;
+    order.giveUpHole(); // forgets what waits
     holeAlarm.clear();
   };
 
   const push = (arrived: Push): void => {
-    if (!retired || arrived.first === undefined) take(arrive(order, arrived, clock.now()));
+    if (!isRetired || arrived.first === undefined) take(order.arrive(arrived, clock.now()));
   };
 
   return {
@@ -75,12 +60,7 @@ export function createPushInbox({ clock, handOn, leaveAtHole }: PushInboxOptions
       const whole = parts.add(part, clock.now());
       if (whole) push(whole);
     },
-    connackReplied: () => take(afterConnackReply(order, clock.now())),
-    moved: (next) => take(afterMove(order, next, clock.now())),
+    begin: (next) => take(order.begin(next, clock.now())),
     retire,
-    stop() {
-      stopped = true;
-      holeAlarm.clear();
-    },
   };
 }

@@ -5,16 +5,14 @@
  * stop coming is forgotten after 60 s: the broker died in the middle, and what mattered comes again under a new unit. A
  * part that comes twice counts once: a post may be repeated.
  */
+
 import { badAnswer } from './errors.ts';
+import { FORGET_PARTS_AFTER_MS, MOST_PIECES } from './limits.ts';
 import { type Push, type PushPart, parsePackets } from './wire.ts';
 
-const FORGET_AFTER_MS = 60_000;
-const MOST_UNITS = 64;
-const MOST_CHARACTERS = 16 * 1024 * 1024;
-
 interface Unit {
-  readonly first: number | undefined;
-  readonly count: number;
+  /** What the heads of its parts have in common. */
+  readonly head: string;
   readonly since: number;
   readonly pieces: Map<number, string>;
 }
@@ -28,35 +26,26 @@ export function createPartCollector(): PartCollector {
   const units = new Map<string, Unit>();
   let held = 0;
 
-  const forget = (name: string, unit: Unit): void => {
+  const forget = (name: string, { pieces }: Unit): void => {
     units.delete(name);
-    for (const piece of unit.pieces.values()) held -= piece.length;
-  };
-
-  const unitOf = (part: PushPart, now: number): Unit => {
-    const known = units.get(part.unit);
-    if (known) {
-      if (known.first === part.first && known.count === part.count) return known;
-      throw badAnswer('parts that do not belong together');
-    }
-    if (units.size === MOST_UNITS) throw badAnswer('too many pushes in parts at a time');
-    const unit: Unit = { first: part.first, count: part.count, since: now, pieces: new Map() };
-    units.set(part.unit, unit);
-    return unit;
+    held -= pieces.size;
   };
 
   return {
-    add(part, now) {
-      for (const [name, unit] of units) if (now - unit.since >= FORGET_AFTER_MS) forget(name, unit);
-      const unit = unitOf(part, now);
-      if (unit.pieces.has(part.index)) return undefined;
-      held += part.piece.length;
-      if (held > MOST_CHARACTERS) throw badAnswer('too many bytes in unfinished pushes');
-      unit.pieces.set(part.index, part.piece);
-      if (unit.pieces.size < unit.count) return undefined;
-      forget(part.unit, unit);
-      const pieces = Array.from({ length: unit.count }, (_, index) => unit.pieces.get(index));
-      return { first: unit.first, packets: parsePackets(pieces.join('')) };
+    add({ first, unit: name, index, count, piece }, now) {
+      for (const [each, unit] of units) if (now - unit.since >= FORGET_PARTS_AFTER_MS) forget(each, unit);
+      const head = `${first} ${count}`;
+      const unit = units.get(name) ?? { head, since: now, pieces: new Map<number, string>() };
+      const { pieces } = unit;
+      if (unit.head !== head) throw badAnswer('parts that differ');
+      if (pieces.has(index)) return undefined;
+      units.set(name, unit);
+      pieces.set(index, piece);
+      held += 1;
+      if (held > MOST_PIECES) throw badAnswer('more than can wait');
+      if (pieces.size < count) return undefined;
+      forget(name, unit);
+      return { first, packets: parsePackets(Array.from({ length: count }, (_, at) => pieces.get(at)).join('')) };
     },
   };
 }

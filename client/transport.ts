@@ -10,30 +10,13 @@
  * connects again after a constant time; so errors are emitted on the client itself, and the pause lies before the opening
  * of the real socket.
  */
-import { backOff, LONGEST_BACK_OFF_MS } from './back-off.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { createAttempts } from './attempts.ts';
 import { ServerlessMqttError } from './errors.ts';
-import { REPLY_TIMEOUT_MS } from './exchange.ts';
-import { MqttSocket, OPEN_TIMEOUT_MS, type WebSocketConstructor } from './mqtt-socket.ts';
+import { CONNECT_TIMEOUT_MS } from './limits.ts';
+import { createMqttSocket, type MqttSocket } from './mqtt-socket.ts';
+import { readTransportOptions, type TransportOptions } from './transport-options.ts';
 
-export { ServerlessMqttError };
-
-export interface TransportOptions {
-  /** The WebSocket to build on. Default: the global one. */
-  readonly WebSocket?: WebSocketConstructor;
-  /**
-   * Called before every real WebSocket, also where a session moves to a new one: put a fresh token into the URL here, and
-   * not in MQTT.js's own option of this name.
-   */
-  readonly transformWsUrl?: (url: string) => string;
-  /** For tests. */
-  readonly clock?: Clock;
-  /** For tests: from 0 to 1. */
-  readonly random?: () => number;
-}
-
-/** A connection that stood so long is a success (wire-protocol.md §7). */
-const STOOD_MS = 30_000;
+export { ServerlessMqttError, type TransportOptions };
 
 /** What is used of an MQTT.js client. */
 interface MqttJsClient {
@@ -62,19 +45,11 @@ export interface MqttJsOptions {
  * The client emits `error` with a `ServerlessMqttError` where the broker closes with a reason, cannot be reached or does
  * not answer; a refused CONNECT is MQTT.js's own error. Either way it connects again, except after a refusal.
  *
- * For a library that builds its own WebSocket (paho-mqtt): `window.WebSocket = function (url) { return
- * createWebsocket(url); }`.
- *
  * @throws ServerlessMqttError `no-websocket` where there is no WebSocket to build on
  */
 export function overServerlessMqtt(options: TransportOptions = {}): MqttJsOptions {
-  const { clock = systemClock, random = Math.random, transformWsUrl = (url) => url } = options;
-  const WebSocket = options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
-  if (!WebSocket) {
-    throw new ServerlessMqttError('no-websocket', 'this Node has no WebSocket: install ws, and pass { WebSocket }');
-  }
-  /** Failures in a row; none after a success. */
-  let failures = 0;
+  const { WebSocket, clock, random, transformWsUrl } = readTransportOptions(options);
+  const nextAttempt = createAttempts(clock, random);
   /** MQTT.js names its client when it asks for the URL, right before it asks for the socket. */
   let client: MqttJsClient | undefined;
   /** As MQTT.js has it, before `transformWsUrl`. */
@@ -83,7 +58,7 @@ export function overServerlessMqtt(options: TransportOptions = {}): MqttJsOption
   return {
     forceNativeWebSocket: true,
     reconnectPeriod: 100,
-    connectTimeout: LONGEST_BACK_OFF_MS + OPEN_TIMEOUT_MS + REPLY_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     browserBufferTimeout: 100,
     transformWsUrl(url, _options, itsClient) {
       client = itsClient;
@@ -91,33 +66,31 @@ export function overServerlessMqtt(options: TransportOptions = {}): MqttJsOption
       return transformWsUrl(url);
     },
     createWebsocket(url) {
-      let acceptedAt = Number.POSITIVE_INFINITY;
       const plain = plainUrl ?? url;
-      plainUrl = undefined;
-      const socket = new MqttSocket(url, {
+      const itsClient = client;
+      const socket = createMqttSocket(url, {
+        ...nextAttempt(),
         WebSocket,
         clock,
         nextUrl: () => transformWsUrl(plain),
-        delay: failures === 0 ? 0 : backOff(failures - 1, random()),
-        accepted: () => {
-          acceptedAt = clock.now();
-        },
-        over: (left) => {
-          const stood = clock.now() - acceptedAt >= STOOD_MS;
-          if (left || stood) failures = 0;
-          if (!left) failures += 1;
+        // MQTT.js keeps the text of a socket's error to itself.
+        ended(error) {
+          if (error) itsClient?.emit('error', error);
+          itsClient?.removeListener('end', socket.close);
         },
       });
-      if (client) attend(client, socket);
-      return socket;
+      // MQTT.js forgets a socket that is still opening when it ends.
+      itsClient?.once('end', socket.close);
+      return Object.assign(socket, { on: wrongBuilder });
     },
   };
 }
 
-/** MQTT.js keeps the text of a socket's error to itself, and forgets a socket that is still opening when it ends. */
-function attend(client: MqttJsClient, socket: MqttSocket): void {
-  const close = (): void => socket.close();
-  client.once('end', close);
-  socket.addEventListener('error', (event) => client.emit('error', (event as Event & { error: Error }).error));
-  socket.addEventListener('close', () => client.removeListener('end', close));
+/** Only MQTT.js's other WebSocket builder calls `on`: better an explanation than its TypeError. */
+function wrongBuilder(this: MqttSocket): never {
+  this.close();
+  throw new ServerlessMqttError(
+    'wrong-builder',
+    'make the first connect() of this process with these options: MQTT.js keeps its kind of WebSocket',
+  );
 }

@@ -5,17 +5,16 @@
  * Rules of this file: pure. A frame is text of at most 32,768 characters. Fields that are not known here are skipped:
  * that is how the wire grows. Everything else that the wire does not allow is one error, `bad-answer`.
  */
+
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { badAnswer } from './errors.ts';
+import { MAX_FRAME_BYTES, MAX_FRAME_CHARACTERS } from './limits.ts';
 import { concatenate, splitPackets } from './packets.ts';
 
 export const SUB_PROTOCOL = 'mqtt.base64';
-export const MAX_FRAME_CHARACTERS = 32_768;
 
-/** What one frame of base64 holds. */
-const MAX_FRAME_BYTES = 24_576;
 /** With room for the longest head, and a multiple of four, so that every piece is base64 by itself. */
-const PIECE_CHARACTERS = 32_756;
+const pieces = /.{1,32756}/g;
 
 export interface Packed {
   /** How many packets, from the first, the frames carry. */
@@ -40,7 +39,6 @@ export interface PushPart {
 
 export interface Reply {
   readonly taken: number;
-  readonly close: string | undefined;
   /** With it the session can be moved to another socket, once (§8). */
   readonly token: string | undefined;
   /** The session has moved: the first number expected of the pushes on its new socket (§8). */
@@ -48,12 +46,23 @@ export interface Reply {
   readonly packets: readonly Uint8Array[];
 }
 
+/** The broker is done with this connection: the last reply, or a push of its own accord (§3, §5). */
+export interface Closing {
+  readonly reason: string;
+  readonly packets: readonly Uint8Array[];
+}
+
+export interface GatewayMessage {
+  readonly message: string;
+  readonly throttled: boolean;
+}
+
 export type BrokerFrame =
   | ({ readonly kind: 'reply' } & Reply)
   | ({ readonly kind: 'push' } & Push)
   | ({ readonly kind: 'part' } & PushPart)
-  | { readonly kind: 'closing'; readonly reason: string }
-  | { readonly kind: 'gateway'; readonly message: string; readonly throttled: boolean };
+  | ({ readonly kind: 'closing' } & Closing)
+  | ({ readonly kind: 'gateway' } & GatewayMessage);
 
 /** The next frame for these packets: as many as fit, or the parts of the first one (§2, §4). */
 export function packFrame(packets: readonly Uint8Array[]): Packed {
@@ -64,89 +73,60 @@ export function packFrame(packets: readonly Uint8Array[]): Packed {
     if (bytes > MAX_FRAME_BYTES) break;
     count += 1;
   }
-  if (count > 0) return { count, frames: [encodeBase64(concatenate(packets.slice(0, count)))] };
-  return { count: 1, frames: packets[0] ? cut(encodeBase64(packets[0])) : [] };
+  const base64 = encodeBase64(concatenate(packets.slice(0, count || 1)));
+  return count > 0 ? { count, frames: [base64] } : { count: 1, frames: cut(base64) };
 }
 
-function cut(base64: string): string[] {
-  const count = Math.ceil(base64.length / PIECE_CHARACTERS);
-  return Array.from({ length: count }, (_, index) => {
-    const piece = base64.slice(index * PIECE_CHARACTERS, (index + 1) * PIECE_CHARACTERS);
-    return `~${index}.${count}:${piece}`;
-  });
-}
+const cut = (base64: string): string[] =>
+  (base64.match(pieces) ?? []).map((piece, index, { length }) => `~${index}.${length}:${piece}`);
+
+const throttles: readonly unknown[] = ['Too Many Requests', 'Limit Exceeded', 'Rate exceeded'];
 
 /** @throws ServerlessMqttError `bad-answer` */
 export function parseBrokerFrame(frame: string): BrokerFrame {
   if (frame.length > MAX_FRAME_CHARACTERS) throw badAnswer(`a frame of ${frame.length} characters`);
-  switch (frame[0]) {
-    case '!':
-      return parseReply(frame);
-    case '>':
-      return parsePush(frame);
-    case '{':
-      return parseGatewayMessage(frame);
-    default:
-      throw badAnswer(`a frame that begins with ${JSON.stringify(frame.slice(0, 1))}`);
-  }
+  const parsed = frame[0] === '{' ? parseGatewayMessage(frame) : parseBrokersOwn(frame);
+  // No values: one of them may be a token.
+  if (!parsed) throw badAnswer(`a frame that begins with ${JSON.stringify(frame.slice(0, 32).replace(/=.*/s, '='))}`);
+  return parsed;
 }
 
-function parseReply(frame: string): BrokerFrame {
-  const { number, fields, body } = splitFrame(frame);
-  if (number === undefined) throw badAnswer('a reply without a number');
-  const next = fields.get('next');
-  if (next !== undefined && !/^\d{1,15}$/.test(next)) throw badAnswer(`next=${next.slice(0, 64)}`);
-  return {
-    kind: 'reply',
-    taken: number,
-    close: fields.get('close'),
-    token: fields.get('token'),
-    next: next === undefined ? undefined : Number(next),
-    packets: parsePackets(body),
-  };
-}
-
-function parsePush(frame: string): BrokerFrame {
-  const { number: first, fields, body } = splitFrame(frame);
-  const reason = fields.get('close');
-  if (reason !== undefined) return { kind: 'closing', reason };
-  const field = fields.get('part');
-  if (field === undefined) return { kind: 'push', first, packets: parsePackets(body) };
-  const part = /^([\w-]{1,32})\.(\d{1,4})\.(\d{1,4})$/.exec(field);
-  const [index, count] = [Number(part?.[2]), Number(part?.[3])];
-  if (part?.[1] === undefined || index >= count) throw badAnswer(`part=${field.slice(0, 64)}`);
-  return { kind: 'part', first, unit: part[1], index, count, piece: body };
-}
-
-const throttles: readonly unknown[] = ['Too Many Requests', 'Limit Exceeded', 'Rate exceeded'];
-
-function parseGatewayMessage(frame: string): BrokerFrame {
-  let said: { readonly message?: unknown };
+function parseGatewayMessage(frame: string): BrokerFrame | undefined {
   try {
-    said = JSON.parse(frame);
+    const { message } = JSON.parse(frame);
+    return { kind: 'gateway', message: String(message).slice(0, 200), throttled: throttles.includes(message) };
   } catch {
-    throw badAnswer('a frame that is not JSON');
+    return undefined;
   }
-  return { kind: 'gateway', message: String(said.message).slice(0, 200), throttled: throttles.includes(said.message) };
+}
+
+function parseBrokersOwn(frame: string): BrokerFrame | undefined {
+  const [head = '', kind, digits, fields = ''] = /^([!>])(\d{0,15})((?:;[a-z]+=[^;:]*)*):/.exec(frame) ?? [];
+  const body = frame.slice(head.length);
+  const number = digits ? Number(digits) : undefined;
+  const field = (name: string): string | undefined => new RegExp(`;${name}=([^;]*)`).exec(fields)?.[1];
+  const reason = field('close');
+  if (kind === '!') {
+    const next = field('next');
+    if (number === undefined || !/^\d{1,15}$/.test(next ?? '0')) return undefined;
+    const packets = parsePackets(body);
+    if (reason !== undefined) return { kind: 'closing', reason, packets };
+    return { kind: 'reply', taken: number, token: field('token'), next: next ? Number(next) : undefined, packets };
+  }
+  if (kind === undefined) return undefined;
+  if (reason !== undefined) return { kind: 'closing', reason, packets: [] };
+  const part = field('part');
+  if (part === undefined) return { kind: 'push', first: number, packets: parsePackets(body) };
+  const [, unit = '', index, count] = /^([\w-]{1,32})\.(\d{1,4})\.(\d{1,4})$/.exec(part) ?? [];
+  return Number(index) < Number(count)
+    ? { kind: 'part', first: number, unit, index: Number(index), count: Number(count), piece: body }
+    : undefined;
 }
 
 /** The packets of a body, or of the pieces of a push put together. @throws ServerlessMqttError `bad-answer` */
 export function parsePackets(base64: string): readonly Uint8Array[] {
   const bytes = decodeBase64(base64);
-  if (bytes === undefined) throw badAnswer('a body that is not base64');
-  const split = splitPackets(bytes);
-  if (split === undefined || split.rest.length > 0) throw badAnswer('a body that is not whole MQTT packets');
+  const split = bytes && splitPackets(bytes);
+  if (!split || split.rest.length > 0) throw badAnswer('a body of no whole packets');
   return split.packets;
-}
-
-function splitFrame(frame: string) {
-  const head = /^.(\d{0,15})((?:;[a-z]+=[^;:]*)*):/.exec(frame);
-  // No values: one of them may be a token.
-  if (!head) throw badAnswer(`a frame that begins with ${JSON.stringify(frame.slice(0, 32).replace(/=.*/s, '='))}`);
-  const [{ length }, number, fields = ''] = head;
-  return {
-    number: number ? Number(number) : undefined,
-    fields: new Map([...fields.matchAll(/;([a-z]+)=([^;]*)/g)].map(([, name, value = '']) => [name, value])),
-    body: frame.slice(length),
-  };
 }

@@ -62,6 +62,13 @@ export const brokerSettings = {
     ),
     'on',
   ),
+  qos2: v.optional(
+    oneOf(
+      ['on', 'off'],
+      'QoS 2. Off: a PUBLISH or a will with QoS 2 closes the connection, as with IoT Core, and a subscription gets QoS 1.',
+    ),
+    'on',
+  ),
   maxPayloadBytes: v.optional(
     integer(1, 131_072, 'bytes', 'Largest payload of a PUBLISH; a larger one closes the connection.'),
     131_072,

@@ -17,6 +17,7 @@ export interface GeneratedSection {
 export const generatedSections: readonly GeneratedSection[] = [
   { file: 'README.md', marker: 'settings', render: settingsTable },
   { file: 'README.md', marker: 'example', render: () => codeBlock('examples/hello.mjs', 'js') },
+  { file: 'README.md', marker: 'example-paho', render: () => codeBlock('examples/paho.mjs', 'js') },
   { file: 'docs/conformance.md', marker: 'conformance', render: conformanceMarkdown },
 ];
 

@@ -8,15 +8,14 @@
  * Rules of this file: the key says which client it is, and nothing is read from it. What is remembered is bounded, and
  * forgotten where a client does not come back.
  */
-import { backOff, LONGEST_BACK_OFF_MS } from '../back-off.ts';
+import { backOff } from '../back-off.ts';
 import type { Clock } from '../clock.ts';
+import { LONGEST_BACK_OFF_MS, STOOD_MS } from '../limits.ts';
 
 /** API Gateway takes 500 new connections a second, for a whole account; a handshake takes 50 to 200 ms. */
 const OPENING_AT_ONCE = 32;
 const FORGET_AFTER_MS = 2 * LONGEST_BACK_OFF_MS;
 const MOST_REMEMBERED = 10_000;
-/** A connection that stood so long after its CONNACK is a success. */
-const STOOD_MS = 30_000;
 
 export interface Ticket {
   /** How long this client waits besides its place in the line, in milliseconds. */

@@ -6,10 +6,10 @@
  * also where it has left meanwhile, or where the bridge stops, within `finishMs`. After `ended` nothing is said to anybody.
  */
 import { type Clock, createAlarm } from '../clock.ts';
-import type { ServerlessMqttError } from '../errors.ts';
-import { LONGEST_KEEP_ALIVE_S } from '../exchange.ts';
-import { MqttSocket, type WebSocketConstructor } from '../mqtt-socket.ts';
-import { packetType, readConnect, typeOf } from '../packets.ts';
+import { LONGEST_KEEP_ALIVE_S } from '../limits.ts';
+import { createMqttSocket, type MqttSocket, type WebSocketConstructor } from '../mqtt-socket.ts';
+import * as packetType from '../packet-type.ts';
+import { readConnect, typeOf } from '../packets.ts';
 import type { Admission, Ticket } from './admission.ts';
 import type { BufferedBytes } from './buffered-bytes.ts';
 import { createFramer } from './framing.ts';
@@ -187,10 +187,12 @@ export function createConnection(options: ConnectionOptions): Connection {
   };
 
   const open = (): void => {
-    gateway = new MqttSocket(options.url, {
+    gateway = createMqttSocket(options.url, {
       WebSocket: options.WebSocket,
       clock,
+      // The ticket has waited.
       delay: 0,
+      nextUrl: () => options.url,
       accepted: () => {
         isAccepted = true;
         ticket?.accepted();
@@ -198,22 +200,17 @@ export function createConnection(options: ConnectionOptions): Connection {
       },
       taken: () => advance(),
       over: () => ticket?.opened(),
+      ended: (error) => end(error?.code ?? whyClosed(), error?.message),
     });
-    gateway.addEventListener('open', () => {
+    gateway.onopen = () => {
       isOpen = true;
       ticket?.opened();
-    });
-    gateway.addEventListener('message', (event) => {
-      const { data } = event as MessageEvent<ArrayBuffer>;
+    };
+    gateway.onmessage = ({ data }) => {
       bytesOut += data.byteLength;
       socket.send(new Uint8Array(data));
       weigh();
-    });
-    let trouble: ServerlessMqttError | undefined;
-    gateway.addEventListener('error', (event) => {
-      trouble = (event as Event & { error: ServerlessMqttError }).error;
-    });
-    gateway.addEventListener('close', () => end(trouble?.code ?? whyClosed(), trouble?.message));
+    };
     for (const packet of early) gateway.send(packet);
     early = [];
     feed();

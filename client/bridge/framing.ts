@@ -5,7 +5,8 @@
  * handed out one by one, on demand: a heap of tiny packets stays bytes until somebody can use them. What is held is bounded
  * by whoever pushes: a packet that is too large is refused by its header.
  */
-import { packetType, readLength } from '../packets.ts';
+import * as packetType from '../packet-type.ts';
+import { measure } from '../packets.ts';
 
 const CONNECT = packetType.connect << 4;
 const FIRST_CAPACITY = 256;
@@ -60,16 +61,15 @@ export function createFramer(largestPacket: number): Framer {
     next() {
       if (fault || start === end) return fault;
       const held = buffer.subarray(start, end);
-      const header = readLength(held, 0);
-      if (header === 'too long') fault = 'not-mqtt';
-      else fault = faultOf(held, header === 'incomplete' ? 0 : header.end);
-      if (fault) {
+      const size = measure(held);
+      fault = size ? faultOf(held, size.end) : 'not-mqtt';
+      if (!size || fault) {
         buffer = new Uint8Array(0);
         start = end = 0;
         return fault;
       }
-      if (typeof header === 'string' || header.end > held.length) return undefined;
-      const packet = held.slice(0, header.end);
+      if (size.end > held.length) return undefined;
+      const packet = held.slice(0, size.end);
       start += packet.length;
       isFirst = false;
       if (start === end) {

@@ -4,11 +4,13 @@
  * Rules of this file:
  * - A queue is named by a hash of client id and generation: a name is never used twice, and nobody can guess a neighbour's.
  * - Messages are sent one by one: a batch may fail in part, and what follows would overtake what failed.
+ * - SQS forgets a message whose deduplication id it has seen within 5 minutes, and what was counted would never come. So each
+ *   attempt has its own: only what the SDK sends again for want of an answer is the same to SQS.
  * - Bodies are base64 throughout, because SQS refuses characters that MQTT allows.
  * - Who owns a queue is noted in the sessions table, because the name does not tell: before the queue is there, and until
  *   it is gone.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   ChangeMessageVisibilityBatchCommand,
   CreateQueueCommand,
@@ -23,7 +25,6 @@ import {
 import { inParallel, WIDTH } from '../broker/in-parallel.ts';
 import type { ClientQueues, ReceivedMessage, StoredMessage } from '../broker/ports.ts';
 import { QUEUE_OWNER_TIME_TO_LIVE } from '../broker/time-to-live.ts';
-import type { MessageId } from '../session/ids.ts';
 import type { SessionAddress } from '../session/session.ts';
 import { queueOwnerKey } from './keys.ts';
 import type { Table } from './table.ts';
@@ -83,7 +84,7 @@ export function createClientQueues(options: ClientQueuesOptions): ClientQueues {
         const command = new SendMessageCommand({
           QueueUrl: urlOf(session),
           MessageGroupId: GROUP,
-          MessageDeduplicationId: message.id,
+          MessageDeduplicationId: randomUUID(),
           MessageBody: encodeBody(message),
         });
         if ((await ifThere(client.send(command))) === MISSING) return { sent, missing: true };
@@ -142,21 +143,17 @@ export function createClientQueues(options: ClientQueuesOptions): ClientQueues {
 const entriesOf = (messages: readonly ReceivedMessage[]) =>
   messages.map(({ receipt }, index) => ({ Id: String(index), ReceiptHandle: receipt }));
 
-const encodeBody = ({ id, topic, payload, liveEpoch }: StoredMessage): string =>
+const encodeBody = ({ topic, payload, ...rest }: StoredMessage): string =>
   JSON.stringify({
-    id,
-    liveEpoch,
+    ...rest,
     topic: Buffer.from(topic).toString('base64'),
     payload: Buffer.from(payload).toString('base64'),
   });
 
 const decodeBody = (body: string): StoredMessage => {
-  const { id, liveEpoch, topic, payload } = JSON.parse(body) as Record<'id' | 'topic' | 'payload', string> & {
-    readonly liveEpoch: number;
-  };
+  const { topic, payload, ...rest } = JSON.parse(body) as Omit<StoredMessage, 'payload'> & { readonly payload: string };
   return {
-    id: id as MessageId,
-    liveEpoch,
+    ...rest,
     topic: Buffer.from(topic, 'base64').toString(),
     payload: Buffer.from(payload, 'base64'),
   };

@@ -10,6 +10,8 @@
  * | CONNECT, DISCONNECT, publishing a will | sessions | `s#clientId`, `will#willId` | PutItem, GetItem, UpdateItem, DeleteItem |
  * | deliver, redeliver, PUBACK | sessions | `s#clientId`, `inflight#generation#packetId` | PutItem, UpdateItem, DeleteItem |
  * | redeliver: all in flight | sessions | `s#clientId`, begins with `inflight#generation#` | Query |
+ * | QoS 2 to a subscriber | sessions | `s#clientId`, `copy#generation#messageId` | UpdateItem |
+ * | QoS 2 from a client | sessions | `s#clientId`, `incoming#generation#packetId` | UpdateItem |
  * | SUBSCRIBE, UNSUBSCRIBE, cleaning up | sessions | `s#clientId`, `filter#generation#topicFilter` | PutItem, Query, DeleteItem |
  * | every frame, check | sessions | `c#connectionId`, `connection` | GetItem |
  * | CONNECT, `$disconnect`, keep-alive, check | sessions | `c#connectionId`, `connection` | UpdateItem |
@@ -27,7 +29,7 @@
  * Only sessions have both keys of the index `expiry`, so nothing else is in it. It holds keys alone: a write that leaves
  * `expiresAt` as it was writes nothing to it.
  */
-import type { ClientId, ConnectionId, WillId } from '../session/ids.ts';
+import type { ClientId, ConnectionId, MessageId, WillId } from '../session/ids.ts';
 import type { SessionAddress } from '../session/session.ts';
 
 export interface Key {
@@ -51,6 +53,16 @@ export const inFlightKey = (session: SessionAddress, packetId: number): Key => {
   const { pk, sk } = inFlightPrefix(session);
   return { pk, sk: `${sk}${packetId}` };
 };
+
+export const copyKey = ({ clientId, generation }: SessionAddress, id: MessageId): Key => ({
+  pk: `s#${clientId}`,
+  sk: `copy#${generation}#${id}`,
+});
+
+export const incomingKey = ({ clientId, generation }: SessionAddress, packetId: number): Key => ({
+  pk: `s#${clientId}`,
+  sk: `incoming#${generation}#${packetId}`,
+});
 
 export const filterPrefix = ({ clientId, generation }: SessionAddress): Key => ({
   pk: `s#${clientId}`,

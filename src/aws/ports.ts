@@ -12,7 +12,9 @@ import { randomSecrets } from './secrets.ts';
 import { createShapeRegistry } from './shape-registry.ts';
 import {
   createConnections,
+  createCopies,
   createFilters,
+  createIncoming,
   createInFlight,
   createSessions,
   createSubscriptions,
@@ -65,6 +67,8 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
     sessions: createSessions(sessions, createExpiryIndex(dynamodb, resources.sessionsTable)),
     wills: createWills(sessions),
     inFlight: createInFlight(sessions),
+    copies: createCopies(sessions),
+    incoming: createIncoming(sessions),
     filters: createFilters(sessions),
     connections: createConnections(sessions),
     subscriptions: createSubscriptions(subscriptions, createShapeRegistry(dynamodb, resources.subscriptionsTable)),

@@ -1,7 +1,9 @@
 /** The ports of what DynamoDB keeps. */
 import type {
+  ChosenCopies,
   Connections,
   Filters,
+  IncomingMessages,
   InFlightMessages,
   NotedFilter,
   Piece,
@@ -14,6 +16,7 @@ import type {
 } from '../broker/ports.ts';
 import {
   CONNECTION_TIME_TO_LIVE,
+  ONCE_TIME_TO_LIVE,
   PIECE_TIME_TO_LIVE,
   SESSION_TIME_TO_LIVE,
   UNSUBSCRIBED_TIME_TO_LIVE,
@@ -24,8 +27,10 @@ import type { InFlight, Session } from '../session/session.ts';
 import type { ExpiryIndex } from './expiry-index.ts';
 import {
   connectionKey,
+  copyKey,
   filterKey,
   filterPrefix,
+  incomingKey,
   inFlightKey,
   inFlightPrefix,
   pieceKey,
@@ -65,6 +70,16 @@ export function createInFlight(table: Table): InFlightMessages {
     },
     change: (session, packetId, change) => table.change(inFlightKey(session, packetId), change, SESSION_TIME_TO_LIVE),
     remove: (session, packetId, conditions) => table.remove(inFlightKey(session, packetId), conditions),
+  };
+}
+
+export function createCopies(table: Table): ChosenCopies {
+  return { change: (session, id, change) => table.change(copyKey(session, id), change, ONCE_TIME_TO_LIVE) };
+}
+
+export function createIncoming(table: Table): IncomingMessages {
+  return {
+    change: (session, packetId, change) => table.change(incomingKey(session, packetId), change, ONCE_TIME_TO_LIVE),
   };
 }
 

@@ -14,7 +14,7 @@ export function checkMessage(
   { qos, payload, topic }: Pick<Publish, 'qos' | 'payload' | 'topic'>,
   where = '',
 ): void {
-  if (qos === 2) throw new ProtocolViolation('unsupported', `${where}QoS 2`);
+  if (qos === 2 && settings.qos2 === 'off') throw new ProtocolViolation('unsupported', `${where}QoS 2`);
   if (payload.byteLength > settings.maxPayloadBytes) {
     throw new ProtocolViolation('packet-too-large', `${where}a payload of ${payload.byteLength} bytes`);
   }

@@ -15,6 +15,7 @@ export interface Settings extends StorageBounds, TopicLimits {
   readonly maxClientIdBytes: number;
   readonly maxFilterShapes: number;
   readonly lifecycleEvents: 'on' | 'off';
+  readonly qos2: 'on' | 'off';
 }
 
 export interface Context extends Ports {

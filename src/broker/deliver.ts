@@ -1,5 +1,5 @@
 /**
- * QoS 1 messages on their way to one session: posted to its connection, or stored behind what waits already.
+ * Messages with QoS 1 and 2 on their way to one session: posted to its connection, or stored behind what waits already.
  *
  * Rules of this file (docs/delivery.md):
  * - It returns only when every message is durable: in flight, or in the client's queue. The only exceptions are a session
@@ -10,8 +10,9 @@
 import { encode } from '../mqtt/codec.ts';
 import { onePush } from '../session/one-push.ts';
 import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
-import { epochOf, isAlive, isExpired, isForgotten, packetIdOf, storedBytes } from '../session/session.ts';
+import { epochOf, isAlive, isExpired, isForgotten, NEXT_TICK, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocate, count, nudge, park, queueCreated, unallocate } from '../session/transitions.ts';
+import { chooseCopies, leaveToTick } from './choose-copy.ts';
 import { type Context, stillAtWork } from './context.ts';
 import { together } from './in-parallel.ts';
 import { abandonConnection, endExpired, giveUpConnection } from './lose-connection.ts';
@@ -36,7 +37,7 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
   let most = Math.min(AT_ONCE, settings.maxInFlight);
   for (let attempt = 0; waiting.length > 0; attempt++) {
     if (attempt > MOST_ATTEMPTS + messages.length) throw new Error(`delivery to ${to.clientId} lost too many races`);
-    const batch = onePush(waiting, most);
+    const batch = onePush(ofOneQos(waiting), most);
     const outcome = await context.sessions.change(
       to.clientId,
       allocate(to.generation, batch.length, settings.liveTraffic),
@@ -65,6 +66,12 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
   return 'delivered';
 }
 
+/** The first of `messages`, as far as they have the same QoS. */
+const ofOneQos = (messages: readonly Message[]): readonly Message[] => {
+  const end = messages.findIndex(({ qos }) => qos !== messages[0]?.qos);
+  return end < 0 ? messages : messages.slice(0, end);
+};
+
 const maySendDirectly = (session: Session, context: Context): boolean =>
   session.status === 'online' && (session.mode === 'direct' || context.settings.liveTraffic === 'interleaved');
 
@@ -91,6 +98,7 @@ const postDirectly = async (
       epoch,
       tick: 0,
       sentAt: context.clock.now(),
+      released: false,
     }),
   );
   const written = await putInOrder(context, to, records);
@@ -100,6 +108,7 @@ const postDirectly = async (
     await context.sessions.change(to.clientId, unallocate(session, batch.length, batch.length));
     return 'again';
   }
+  if (batch[0]?.qos === 2) return postOnceOnly(context, to, session, records);
 
   const packets = records.map((record) => encodePublish(record, false));
   // The second look at the session only has to come after the messages are in flight, so it need not wait for the post.
@@ -134,6 +143,68 @@ const postDirectly = async (
 };
 
 /**
+ * QoS 2: `records`, which are in flight, are posted if they are the copies that the session gets. What may have been posted stays
+ * in flight, under its packet id, for good: taken back, it would come again under another one.
+ */
+const postOnceOnly = async (
+  context: Context,
+  to: SessionAddress,
+  allocated: Session,
+  records: readonly InFlight[],
+): Promise<'delivered' | 'again' | 'refused'> => {
+  const { epoch, persistent, connectionId } = allocated;
+  const here = epochOf(to.clientId, allocated);
+  // Still the same epoch: so the tick of the next one looks at what is in flight after this, and sends it again.
+  const now = await context.sessions.read(to.clientId);
+  if (!isAlive(now, to.generation) || now.epoch !== epoch) {
+    await takeBack(context, to, records);
+    return 'again';
+  }
+  const { chosen, left } = await chooseCopies(context, to, records);
+  await takeBack(context, to, left);
+  let session = allocated;
+  const giveBackNumbers = async (count: number, room: number): Promise<void> => {
+    const back = await context.sessions.change(to.clientId, unallocate(session, count, room));
+    if (back.done) session = back.record;
+  };
+  const spared = records.length - chosen.length;
+  if (spared > 0) {
+    await giveBackNumbers(spared, spared);
+    await wakeLeft(context, to, session);
+  }
+  if (chosen.length === 0) return left.length > 0 ? 'again' : 'delivered';
+
+  const first = allocated.pushed - records.length + 1;
+  const packets = chosen.map((record) => encodePublish(record, false));
+  switch (await post(context, connectionId, packets, first)) {
+    case 'accepted':
+      // All of them: what is posted by now is found to be chosen.
+      return left.length > 0 ? 'again' : 'delivered';
+    case 'gone':
+      await abandonConnection(context, here, connectionId);
+      break;
+    case 'unclear':
+      await giveUpConnection(context, here, connectionId);
+      break;
+    case 'throttled':
+      await leaveToTick(context, to, chosen);
+      await giveBackNumbers(chosen.length, 0);
+      if (session.mode === 'direct') await turnQueued(context, to, session);
+      return 'refused';
+  }
+  // What is in flight is sent again on the next connection; a session without one is decided about again.
+  return persistent && left.length === 0 ? 'delivered' : 'again';
+};
+
+/** Another copy was chosen. Should it be left to a tick, whoever left it may have died before he sent that. */
+const wakeLeft = async (context: Context, to: SessionAddress, session: Session): Promise<void> => {
+  const inFlight = await context.inFlight.list(to);
+  if (session.mode === 'direct' && inFlight.some(({ tick }) => tick === NEXT_TICK)) {
+    await turnQueued(context, to, session);
+  }
+};
+
+/**
  * Puts `records` in flight one after the other, up to the first whose packet id is taken; returns how many. One by one, so
  * that whoever dies here leaves the oldest behind, and nothing newer overtakes what its publisher sends again.
  */
@@ -157,17 +228,9 @@ async function takeBack(context: Context, to: SessionAddress, records: readonly 
   }
 }
 
-/** A PUBLISH as a subscriber gets it. RETAIN is 0 for an established subscription [MQTT-3.3.1-9]. */
-export const encodePublish = (message: Message & { readonly packetId: number }, dup: boolean): Uint8Array =>
-  encode({
-    type: 'publish',
-    topic: message.topic,
-    payload: message.payload,
-    qos: 1,
-    dup,
-    retain: false,
-    packetId: message.packetId,
-  });
+/** A PUBLISH as a subscriber gets it. */
+export const encodePublish = ({ topic, payload, qos, retain, packetId }: InFlight, dup: boolean): Uint8Array =>
+  encode({ type: 'publish', topic, payload, qos, dup, retain, packetId });
 
 // ── From direct to queued ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -15,11 +15,11 @@ import {
   parseClientFrame,
   type ReplyFields,
 } from '../mqtt/frame.ts';
-import type { ClientPacket, Connect, Puback, Publish } from '../mqtt/packets.ts';
+import type { ClientPacket, Connect, Puback, Pubcomp, Publish, Pubrec, Pubrel } from '../mqtt/packets.ts';
 import { ProtocolViolation } from '../mqtt/violation.ts';
 import type { Connection } from '../session/connection.ts';
 import { type ConnectionId, NO_WILL } from '../session/ids.ts';
-import { acknowledge } from './acknowledge.ts';
+import { acknowledge, arrived } from './acknowledge.ts';
 import { noteLife } from './check-connection.ts';
 import { checkMessage } from './check-message.ts';
 import { type Connected, connect, refused } from './connect.ts';
@@ -31,6 +31,7 @@ import { moveSession } from './move-session.ts';
 import { NotConnected } from './not-connected.ts';
 import type { Piece } from './ports.ts';
 import { publish } from './publish.ts';
+import { publishOnce, release } from './receive-once.ts';
 import { subscribe, unsubscribe } from './subscribe.ts';
 import { forgetWill } from './will.ts';
 
@@ -270,18 +271,35 @@ const dealWithRun = async (
   admitted: Promise<Connection>,
 ): Promise<'disconnect' | undefined> => {
   const [first] = run;
-  if (first?.type === 'publish') {
+  const answer = (
+    type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp',
+    packetIds: readonly (number | undefined)[],
+  ): void => {
+    for (const packetId of packetIds) if (packetId !== undefined) work.packets.push(encode({ type, packetId }));
+  };
+  if (first?.type === 'publish' && first.qos < 2) {
     const packets = run as readonly Publish[];
     await publish(context, packets, admitted);
-    for (const { packetId } of packets) {
-      if (packetId !== undefined) work.packets.push(encode({ type: 'puback', packetId })); // [MQTT-3.3.4-1]
-    }
+    answer('puback', packetIdsOf(packets)); // [MQTT-3.3.4-1]
     return undefined;
   }
   const connection = await admitted;
-  if (first?.type === 'puback') {
-    await acknowledge(context, connection, run as readonly Puback[]);
-    return undefined;
+  switch (first?.type) {
+    case 'publish':
+      await publishOnce(context, connection, run as readonly Publish[]);
+      answer('pubrec', packetIdsOf(run as readonly Publish[])); // [MQTT-4.3.3-2]
+      return undefined;
+    case 'pubrel':
+      await release(context, connection, run as readonly Pubrel[]);
+      answer('pubcomp', packetIdsOf(run as readonly Pubrel[]));
+      return undefined;
+    case 'pubrec':
+      answer('pubrel', await arrived(context, connection, run as readonly Pubrec[])); // [MQTT-4.3.3-1]
+      return undefined;
+    case 'puback':
+    case 'pubcomp':
+      await acknowledge(context, connection, run as readonly (Puback | Pubcomp)[]);
+      return undefined;
   }
   for (const packet of run) {
     const answer = await dealWithPacket(context, connection, packet);
@@ -290,6 +308,8 @@ const dealWithRun = async (
   }
   return undefined;
 };
+
+const packetIdsOf = (packets: readonly { readonly packetId?: number }[]) => packets.map(({ packetId }) => packetId);
 
 const dealWithPacket = async (
   context: Context,
@@ -308,15 +328,14 @@ const dealWithPacket = async (
       return encode({ type: 'pingresp' }); // [MQTT-3.12.4-1]
     case 'disconnect':
       return 'disconnect';
-    case 'pubrec':
-    case 'pubrel':
-    case 'pubcomp':
-      throw new ProtocolViolation('unsupported', `QoS 2: ${packet.type.toUpperCase()}`);
     case 'connect':
     case 'unacceptable-protocol-level':
       throw new ProtocolViolation('protocol-violation', 'a second CONNECT [MQTT-3.1.0-2]');
     case 'publish':
     case 'puback':
+    case 'pubrec':
+    case 'pubrel':
+    case 'pubcomp':
       throw new Error(`a run of ${packet.type} came one by one`);
   }
 };

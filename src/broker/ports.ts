@@ -10,10 +10,11 @@
  */
 
 import type { FilterShape } from '../mqtt/filter-shape.ts';
+import type { Qos } from '../mqtt/packets.ts';
 import type { Change, Condition, Outcome } from '../session/change.ts';
 import type { Connection } from '../session/connection.ts';
 import type { ClientId, ConnectionId, Generation, MessageId, WillId } from '../session/ids.ts';
-import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
+import type { ChosenCopy, Incoming, InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import type { Tick } from '../session/transitions.ts';
 
 // ── Sessions ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -49,10 +50,18 @@ export interface InFlightMessages {
   remove(session: SessionAddress, packetId: number, conditions: readonly Condition<InFlight>[]): Promise<boolean>;
 }
 
+/** Of every QoS 2 message that a session gets, by message id (`once.ts`). Collected by their time to live alone. */
+export interface ChosenCopies {
+  change(session: SessionAddress, id: MessageId, change: Change<ChosenCopy>): Promise<Outcome<ChosenCopy>>;
+}
+
+/** QoS 2 messages that a session's client has sent, by packet id (`receive-once.ts`). Collected by their time to live alone. */
+export interface IncomingMessages {
+  change(session: SessionAddress, packetId: number, change: Change<Incoming>): Promise<Outcome<Incoming>>;
+}
+
 /** A client's Last Will, apart from the session so that its payload weighs on no write but its own. */
 export interface Will extends Message {
-  readonly qos: 0 | 1;
-  readonly retain: boolean;
   /** Until when somebody is publishing it; 0: nobody has begun to. */
   readonly leaseUntil: number;
 }
@@ -68,7 +77,7 @@ export interface Wills {
 // ── Subscriptions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Subscription {
-  readonly qos: 0 | 1;
+  readonly qos: Qos;
   readonly generation: Generation;
   /** The epoch that wrote it: of two writers the younger wins. */
   readonly epoch: number;
@@ -78,7 +87,7 @@ export interface Subscription {
 
 export interface Subscriber extends SessionAddress {
   readonly topicFilter: string;
-  readonly qos: 0 | 1;
+  readonly qos: Qos;
 }
 
 export interface Subscriptions {
@@ -263,6 +272,8 @@ export interface Ports {
   readonly sessions: Sessions;
   readonly wills: Wills;
   readonly inFlight: InFlightMessages;
+  readonly copies: ChosenCopies;
+  readonly incoming: IncomingMessages;
   readonly subscriptions: Subscriptions;
   readonly filters: Filters;
   readonly connections: Connections;

@@ -41,9 +41,9 @@ export async function publishWill(context: Context, job: WillJob): Promise<void>
     }
   }
   // The seam for retained messages: `will.retain` is kept, and a will is published as a PUBLISH is.
-  await distribute(context, [will], will.qos);
+  await distribute(context, [will]);
   context.log('will-published', { clientId, qos: will.qos });
-  if (will.qos === 1) await context.wills.remove(clientId, id);
+  if (will.qos > 0) await context.wills.remove(clientId, id);
 }
 
 const isStillKept = (session: Session | undefined, id: WillId): boolean =>

@@ -3,10 +3,12 @@
  *
  * Rules of this file:
  * - QoS 1 [MQTT-4.3.2-2]: returns only when every copy is durable; throws when that is not known, and then no PUBACK leaves.
+ * - QoS 2 [MQTT-4.3.3-2]: the same, and what was noted by `receive-once.ts` reaches nobody twice with QoS 2.
  * - QoS 0 [MQTT-4.3.1-1]: at most once. What cannot be posted is dropped; nothing is thrown, so nothing is sent twice.
  */
 import { encode } from '../mqtt/codec.ts';
-import type { Publish } from '../mqtt/packets.ts';
+import type { Publish, Qos } from '../mqtt/packets.ts';
+import type { MessageId } from '../session/ids.ts';
 import type { Message } from '../session/session.ts';
 import { epochOf, isAlive, isForgotten } from '../session/session.ts';
 import { type Audience, audienceOf } from './audience.ts';
@@ -26,40 +28,52 @@ export async function publish(
   packets: readonly Publish[],
   admitted: Promise<unknown>,
 ): Promise<void> {
-  const messages = packets.map(({ topic, payload }): Message => ({ id: context.ids.message(), topic, payload }));
-  await distribute(context, messages, packets[0]?.qos === 1 ? 1 : 0, admitted);
+  const messages = packets.map(
+    ({ topic, payload, qos, retain }): Message => ({ id: context.ids.message(), topic, payload, qos, retain }),
+  );
+  await distribute(context, messages, admitted);
 }
 
-/** The same for messages that have their ids already. */
+/**
+ * The same for messages that have their ids already, and are all of one QoS.
+ * @param repeated those that may have been delivered before: with QoS 0 they are not sent again
+ */
 export async function distribute(
   context: Context,
   messages: readonly Message[],
-  qos: 0 | 1,
   admitted: Promise<unknown> = Promise.resolve(),
+  repeated: ReadonlySet<MessageId> = new Set(),
 ): Promise<void> {
   const [audience] = await together([audienceOf(context, new Set(messages.map(({ topic }) => topic))), admitted]);
-  await inParallel(perSubscriber(messages, audience), WIDTH, async ({ subscriber, messages }) => {
+  await inParallel(perSubscriber(messages, audience, repeated), WIDTH, async ({ subscriber, messages }) => {
     const delivered =
-      qos === 1 && subscriber.qos === 1
-        ? await deliver(context, subscriber, messages)
-        : await postOnce(context, subscriber, messages);
+      messages[0]?.qos === 0
+        ? await postOnce(context, subscriber, messages)
+        : await deliver(context, subscriber, messages);
     if (delivered === 'forgotten') await removeLeftover(context, subscriber);
   });
 }
 
-/** The messages each subscriber gets, in order. Its QoS is the highest any of its matching filters asked for. */
-const perSubscriber = (messages: readonly Message[], audience: Audience) => {
+/**
+ * The messages each subscriber gets, in order, as they are sent to it: with the lower of both QoS [MQTT-3.8.4-6], and with
+ * RETAIN 0, since its subscription is an established one [MQTT-3.3.1-9].
+ */
+const perSubscriber = (messages: readonly Message[], audience: Audience, repeated: ReadonlySet<MessageId>) => {
   const bySession = new Map<string, { subscriber: Subscriber; messages: Message[] }>();
   for (const message of messages) {
     for (const subscriber of audience.get(message.topic) ?? []) {
+      const qos = lower(message.qos, subscriber.qos);
+      if (qos === 0 && repeated.has(message.id)) continue;
       const key = `${subscriber.generation} ${subscriber.qos} ${subscriber.clientId}`;
       const entry = bySession.get(key) ?? { subscriber, messages: [] };
-      entry.messages.push(message);
+      entry.messages.push({ ...message, qos, retain: false });
       bySession.set(key, entry);
     }
   }
   return [...bySession.values()];
 };
+
+const lower = (a: Qos, b: Qos): Qos => (a < b ? a : b);
 
 /** QoS 0: one attempt, whatever comes of it. */
 const postOnce = async (
@@ -71,8 +85,8 @@ const postOnce = async (
     const session = await context.sessions.read(to.clientId);
     if (!isAlive(session, to.generation)) return isForgotten(session, to.generation) ? 'forgotten' : 'dead';
     if (session.status !== 'online') return 'dropped';
-    const packets = messages.map(({ topic, payload }) =>
-      encode({ type: 'publish', topic, payload, qos: 0, dup: false, retain: false }),
+    const packets = messages.map(({ topic, payload, retain }) =>
+      encode({ type: 'publish', topic, payload, qos: 0, dup: false, retain }),
     );
     const posted = await post(context, session.connectionId, packets);
     if (posted === 'gone') await abandonConnection(context, epochOf(to.clientId, session), session.connectionId);

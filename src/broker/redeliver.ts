@@ -9,10 +9,12 @@
  *   the session says that it is due.
  * - A worker that finds a newer epoch stops: it sends nothing and writes nothing more.
  */
+import { encode } from '../mqtt/codec.ts';
 import { planRedelivery, type RedeliveryPlan } from '../session/plan-redelivery.ts';
 import type { InFlight, Session } from '../session/session.ts';
 import { epochOf, isAlive, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocateForTick, claim, endTick, heal, mayHeal, turnDirect, unallocate } from '../session/transitions.ts';
+import { chooseCopies, leaveToTick } from './choose-copy.ts';
 import { type Context, stillAtWork } from './context.ts';
 import { encodePublish, OVERDUE, putInOrder, RETRY_AFTER } from './deliver.ts';
 import { abandonConnection, giveUpConnection } from './lose-connection.ts';
@@ -28,6 +30,8 @@ interface Work {
   readonly tick: RedeliveryTick;
   /** As this worker has claimed it. */
   readonly leaseUntil: number;
+  /** The worker before it has died. */
+  readonly tookOver: boolean;
   /** Packet ids this worker has posted. */
   readonly posted: Set<number>;
   /** Stored messages posted: what the rate counts. */
@@ -56,13 +60,15 @@ interface Work {
  * @throws when AWS fails: the tick message comes back, and the lease keeps others away until then
  */
 export async function redeliver(context: Context, tick: RedeliveryTick, deadline: number): Promise<void> {
-  const session = await take(context, tick);
-  if (!session) return;
+  const taken = await take(context, tick);
+  if (!taken) return;
+  const { session } = taken;
   const healing = mayHeal(session, context.timing, context.clock.now()); // judged before the first receive
 
   const work: Work = {
     tick,
     leaseUntil: session.leaseUntil,
+    tookOver: taken.tookOver,
     posted: new Set(),
     spent: 0,
     received: 0,
@@ -104,11 +110,14 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
 // ── Beginning and end of a tick ────────────────────────────────────────────────────────────────────────────────────
 
 /** The session, if this worker has the tick now. */
-const take = async (context: Context, tick: RedeliveryTick): Promise<Session | undefined> => {
+const take = async (
+  context: Context,
+  tick: RedeliveryTick,
+): Promise<{ readonly session: Session; readonly tookOver: boolean } | undefined> => {
   const now = context.clock.now();
   const leaseUntil = now + context.timing.lambdaTimeout + context.timing.clockMargin;
   const claimed = await context.sessions.change(tick.clientId, claim(tick, 0, leaseUntil, now));
-  if (claimed.done) return claimed.record;
+  if (claimed.done) return { session: claimed.record, tookOver: false };
 
   const session = claimed.record;
   const over =
@@ -122,7 +131,7 @@ const take = async (context: Context, tick: RedeliveryTick): Promise<Session | u
   const dead = session.leaseUntil > 0 && session.leaseUntil < now;
   if (dead && session.tick === tick.number && session.postAllowedAt <= now) {
     const taken = await context.sessions.change(tick.clientId, claim(tick, session.leaseUntil, leaseUntil, now));
-    if (taken.done) return taken.record;
+    if (taken.done) return { session: taken.record, tookOver: true };
   }
   // Not its turn yet: the message waits on as a new one, sent before this one is forgotten, so that none gets lost.
   const overdue = session.tick < tick.number && session.leaseUntil < now && now - session.tickDueAt > OVERDUE;
@@ -187,6 +196,7 @@ const oneRound = async (context: Context, work: Work): Promise<Round> => {
   const inFlight = await context.inFlight.list(tick);
   const plan = planRedelivery({
     tick,
+    tookOver: work.tookOver,
     inFlight,
     received,
     posted: work.posted,
@@ -194,9 +204,11 @@ const oneRound = async (context: Context, work: Work): Promise<Round> => {
     windowLeft: work.session.windowLeft,
     sentBefore: context.clock.now() - RETRY_AFTER,
   });
-  if (plan === 'newer epoch') {
+  if (plan === 'newer epoch' || plan === 'unsafe') {
     await context.queues.release(tick, received);
-    return 'stop';
+    if (plan === 'newer epoch') return 'stop';
+    context.log('resend-unsafe', { clientId: tick.clientId, inFlight: inFlight.length });
+    return giveUp(context, work);
   }
   if (plan.giveBack.length > 0) await context.queues.release(tick, plan.giveBack);
   work.leftOver = plan.leftOver;
@@ -265,6 +277,11 @@ const giveUp = async (context: Context, { tick, session }: Work): Promise<'stop'
   return 'stop';
 };
 
+/** PUBREL has no push number, PUBLISH has. */
+const publishes = (records: readonly InFlight[]): number => records.filter(({ released }) => !released).length;
+
+const encodePubrel = ({ packetId }: InFlight): Uint8Array => encode({ type: 'pubrel', packetId });
+
 /** Puts the fresh ones in flight and posts everything in one push. */
 const send = async (
   context: Context,
@@ -280,7 +297,7 @@ const send = async (
   const before = work.postAllowedAt;
   if (plan.resend.length > 0 || fresh.some(isStored)) work.postAllowedAt = startedAt + writeTime + postTime + SECOND;
 
-  const planned = plan.resend.length + fresh.length;
+  const planned = publishes(plan.resend) + fresh.length;
   const allocated = await context.sessions.change(
     tick.clientId,
     allocateForTick(tick, { count: planned, fresh: fresh.length, used: plan.used }, work.postAllowedAt),
@@ -292,8 +309,8 @@ const send = async (
     return 'again';
   }
   work.session = allocated.record;
-  const resend = await stamp(context, tick, plan.resend);
-  if (resend === 'newer epoch') return 'stop';
+  const stamped = await stamp(context, tick, plan.resend);
+  if (stamped === 'newer epoch') return 'stop';
 
   // A client end takes a hole in the push numbers for a loss: those that are not used go back, if they are still the last.
   const unuse = async (unused: number, room: number): Promise<void> => {
@@ -301,38 +318,53 @@ const send = async (
     const back = await context.sessions.change(tick.clientId, unallocate(work.session, unused, room));
     if (back.done) work.session = back.record;
   };
-  const acknowledged = plan.resend.filter(({ packetId }) => !resend.some((record) => record.packetId === packetId));
-  await unuse(acknowledged.length, acknowledged.filter(({ epoch }) => epoch < tick.epoch).length);
+  const isOlder = ({ epoch }: InFlight) => epoch < tick.epoch;
+  const { chosen: resend, left } = await chooseCopies(context, tick, stamped);
+  const gone = plan.resend.filter(({ packetId }) => ![...resend, ...left].some((each) => each.packetId === packetId));
+  await leaveToTick(context, tick, left);
+  work.leftOver ||= left.length > 0;
+  await unuse(publishes(plan.resend) - publishes(resend), gone.filter(isOlder).length);
   if (resend.length + fresh.length === 0) return 'accepted';
 
-  const records = fresh.map(({ id, topic, payload }, index): InFlight => {
+  const records = fresh.map(({ receipt: _receipt, liveEpoch: _liveEpoch, ...message }, index): InFlight => {
     const sequence = allocated.record.sequence - fresh.length + 1 + index;
     const packetId = packetIdOf(sequence);
-    return { id, topic, payload, sequence, packetId, epoch: tick.epoch, tick: tick.number, sentAt: startedAt };
+    return { ...message, sequence, packetId, epoch: tick.epoch, tick: tick.number, sentAt: startedAt, released: false };
   });
   const put = await putInOrder(context, tick, records);
   // What is in flight stays so: the next worker of this number sends it again. Taken back, it would be missing between what an
   // overtaking worker has received and what that one finds in flight.
-  const postNothing = async (): Promise<'again'> => {
-    await unuse(resend.length + records.length, records.length - put);
+  const postNothing = async (put: readonly InFlight[], room: number): Promise<'again'> => {
+    const unposted = [...resend, ...put];
+    await leaveToTick(
+      context,
+      tick,
+      unposted.filter(({ qos }) => qos === 2),
+    );
+    await unuse(publishes(unposted) + room, room);
     work.postAllowedAt = before;
     return 'again';
   };
   // An old message still holds one of the packet ids: the next sequence numbers have others.
-  if (put < records.length) return postNothing();
+  if (put < records.length) return postNothing(records.slice(0, put), records.length - put);
+  const { chosen, left: leftFresh } = await chooseCopies(context, tick, records);
+  await leaveToTick(context, tick, leftFresh);
+  work.leftOver ||= leftFresh.length > 0;
+  await unuse(records.length - chosen.length, records.length - chosen.length - leftFresh.length);
+  if (resend.length + chosen.length === 0) return 'accepted';
   // Too late to be sure that the post ends before the next one may begin.
-  if (context.clock.now() - startedAt > writeTime) return postNothing();
+  if (context.clock.now() - startedAt > writeTime) return postNothing(chosen, 0);
 
   const stored = resend.length + fresh.filter(isStored).length;
   const packets = [
-    ...resend.map((record) => encodePublish(record, true)),
-    ...records.map((record) => encodePublish(record, false)),
+    ...resend.map((record) => (record.released ? encodePubrel(record) : encodePublish(record, true))),
+    ...chosen.map((record) => encodePublish(record, false)),
   ];
-  const first = allocated.record.pushed - planned + 1;
+  const first = publishes([...resend, ...chosen]) > 0 ? allocated.record.pushed - planned + 1 : undefined;
   const posted = await post(context, work.session.connectionId, packets, first);
   switch (posted) {
     case 'accepted':
-      for (const { packetId } of [...resend, ...records]) work.posted.add(packetId);
+      for (const { packetId } of [...resend, ...chosen]) work.posted.add(packetId);
       work.spent += stored;
       if (stored > 0) {
         work.postAllowedAt = context.clock.now() + SECOND;
@@ -340,7 +372,7 @@ const send = async (
       }
       return 'accepted';
     case 'throttled':
-      return postNothing();
+      return postNothing(chosen, 0);
     case 'unclear':
       return giveUp(context, work);
     case 'gone':

@@ -43,7 +43,9 @@ export async function runJob(context: Context, job: Job): Promise<void> {
 
 /** An event of the broker itself, as QoS 1 (`lifecycle.ts`). */
 const announce = (context: Context, topic: string, payload: string): Promise<void> =>
-  distribute(context, [{ id: context.ids.message(), topic, payload: new TextEncoder().encode(payload) }], 1);
+  distribute(context, [
+    { id: context.ids.message(), topic, payload: new TextEncoder().encode(payload), qos: 1, retain: false },
+  ]);
 
 /** A session that stores messages has gone offline for the first time. */
 const createQueue = async (context: Context, session: SessionAddress): Promise<void> => {

@@ -8,7 +8,7 @@
  */
 
 import { shapeOf } from '../mqtt/filter-shape.ts';
-import type { Subscribe, Unsubscribe } from '../mqtt/packets.ts';
+import type { Qos, SubackReturnCode, Subscribe, Unsubscribe } from '../mqtt/packets.ts';
 import { topicFilterProblem } from '../mqtt/topic.ts';
 import type { Change } from '../session/change.ts';
 import { isAlive, type SessionEpoch } from '../session/session.ts';
@@ -26,26 +26,24 @@ const filtersOf = async (context: Context, session: SessionEpoch): Promise<reado
   return filters.map(({ topicFilter }) => topicFilter);
 };
 
-type ReturnCode = 0 | 1 | 0x80;
-
-/** The return codes, one for each filter in its place [MQTT-3.9.3-1]. QoS 2 is granted as QoS 1 [MQTT-3.8.4-6]. */
+/** The return codes, one for each filter in its place [MQTT-3.9.3-1]. Where QoS 2 is switched off, QoS 1 is granted [MQTT-3.8.4-6]. */
 export async function subscribe(
   context: Context,
   session: SessionEpoch,
   packet: Subscribe,
-): Promise<readonly ReturnCode[]> {
+): Promise<readonly SubackReturnCode[]> {
   const held = new Set(await filtersOf(context, session));
   const decisions = packet.subscriptions.map(({ topicFilter, qos }) => {
     const problem = topicFilterProblem(topicFilter, context.settings) ?? tooMany(context, held, topicFilter);
     if (problem) context.log('subscribe-refused', { clientId: session.clientId, reason: problem });
     else held.add(topicFilter);
-    return { topicFilter, qos: qos === 0 ? (0 as const) : (1 as const), refused: problem !== undefined };
+    return { topicFilter, qos: qos === 2 && context.settings.qos2 === 'off' ? 1 : qos, refused: problem !== undefined };
   });
 
   // A filter may stand in one packet twice; they take effect in turn, so the last one counts [MQTT-3.8.4-4].
-  const granted = new Map<string, 0 | 1>();
+  const granted = new Map<string, Qos>();
   for (const { topicFilter, qos, refused } of decisions) if (!refused) granted.set(topicFilter, qos);
-  if ([...granted.values()].includes(1)) {
+  if ([...granted.values()].some((qos) => qos > 0)) {
     await context.sessions.change(session.clientId, storesMessages(session.generation));
   }
   const written = await inParallel([...granted], WIDTH, async ([topicFilter, qos]) => ({
@@ -64,7 +62,7 @@ const tooMany = (context: Context, held: ReadonlySet<string>, topicFilter: strin
     : undefined;
 
 /** False: the broker has as many shapes of filters as it may have. */
-const write = async (context: Context, session: SessionEpoch, topicFilter: string, qos: 0 | 1): Promise<boolean> => {
+const write = async (context: Context, session: SessionEpoch, topicFilter: string, qos: Qos): Promise<boolean> => {
   const shape = shapeOf(topicFilter);
   const [registered] = await together([
     context.subscriptions.addShape(shape, context.settings.maxFilterShapes),
@@ -97,7 +95,7 @@ const forget = (context: Context, session: SessionEpoch, topicFilter: string): P
     ['<=', 'epoch', session.epoch], // else what the next connection subscribes to is cleaned up by nobody
   ]);
 
-const subscriptionOf = ({ generation, epoch }: SessionEpoch, qos: 0 | 1, active: boolean): Change<Subscription> => ({
+const subscriptionOf = ({ generation, epoch }: SessionEpoch, qos: Qos, active: boolean): Change<Subscription> => ({
   name: active ? 'subscribe' : 'unsubscribe',
   // A newer epoch, or a newer session of the same client, has the last word. Epochs rise across sessions.
   if: [['any', [['absent'], ['<=', 'epoch', epoch]]]],

@@ -10,6 +10,8 @@ const DAY = 24 * HOUR;
 export const SESSION_TIME_TO_LIVE = 40 * DAY;
 /** A CONNECT, or a move, that finds the last refresh this long ago has it done again. Three of them fit in, should one be lost. */
 export const SESSION_REFRESH = 13 * DAY;
+/** What tells a second copy of a QoS 2 message: longer than its publisher, or a copy in a queue, can be kept waiting (14 days). */
+export const ONCE_TIME_TO_LIVE = 15 * DAY;
 /** A connection, open or closed: longer than the 2 hours that API Gateway lets it live. */
 export const CONNECTION_TIME_TO_LIVE = 3 * HOUR;
 /** A part of a packet (wire §4). */

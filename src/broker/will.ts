@@ -27,7 +27,7 @@ export async function keepWill(
   { topic, payload, qos, retain }: WillOfConnect,
 ): Promise<WillId> {
   const id = String(connectionId) as WillId;
-  const will = { id: context.ids.message(), topic, payload, qos: qos === 0 ? 0 : 1, retain, leaseUntil: 0 } as const;
+  const will = { id: context.ids.message(), topic, payload, qos, retain, leaseUntil: 0 };
   await context.wills.put(clientId, id, will);
   return id;
 }

@@ -1,8 +1,10 @@
 /** The ports of what DynamoDB and the clients' queues keep, in memory. */
 import type {
+  ChosenCopies,
   Clock,
   Connections,
   Filters,
+  IncomingMessages,
   InFlightMessages,
   NotedFilter,
   Piece,
@@ -15,13 +17,14 @@ import type {
 } from '../broker/ports.ts';
 import {
   CONNECTION_TIME_TO_LIVE,
+  ONCE_TIME_TO_LIVE,
   PIECE_TIME_TO_LIVE,
   SESSION_TIME_TO_LIVE,
   UNSUBSCRIBED_TIME_TO_LIVE,
 } from '../broker/time-to-live.ts';
 import type { Connection } from '../session/connection.ts';
 import type { ClientId } from '../session/ids.ts';
-import type { InFlight, Session, SessionAddress } from '../session/session.ts';
+import type { ChosenCopy, Incoming, InFlight, Session, SessionAddress } from '../session/session.ts';
 import { createMemoryClientQueues } from './client-queues.ts';
 import { createRecords, type Records } from './records.ts';
 
@@ -31,6 +34,8 @@ export function createMemoryStores(clock: Clock, queueVisibility: number) {
     sessions: createRecords<Session>(clock),
     wills: createRecords<Will>(clock),
     inFlight: createRecords<InFlight>(clock),
+    copies: createRecords<ChosenCopy>(clock),
+    incoming: createRecords<Incoming>(clock),
     filters: createRecords<NotedFilter>(clock),
     connections: createRecords<Connection>(clock),
     pieces: createRecords<Piece>(clock),
@@ -40,6 +45,8 @@ export function createMemoryStores(clock: Clock, queueVisibility: number) {
     sessions: createMemorySessions(records.sessions),
     wills: createMemoryWills(records.wills),
     inFlight: createMemoryInFlight(records.inFlight),
+    copies: createMemoryCopies(records.copies),
+    incoming: createMemoryIncoming(records.incoming),
     filters: createMemoryFilters(records.filters),
     connections: createMemoryConnections(records.connections, records.pieces),
     subscriptions: createMemorySubscriptions(records.subscriptions),
@@ -119,6 +126,19 @@ function createMemoryInFlight(
       records.change(keyOf(session), String(packetId), change, SESSION_TIME_TO_LIVE),
     remove: async (session, packetId, conditions) => records.remove(keyOf(session), String(packetId), conditions),
     all: (session) => (session ? records.of(keyOf(session)).map(([, record]) => record) : everything(records)),
+  };
+}
+
+function createMemoryCopies(records: Records<ChosenCopy>): ChosenCopies {
+  return {
+    change: async (session, id, change) => records.change(keyOf(session), id, change, ONCE_TIME_TO_LIVE),
+  };
+}
+
+function createMemoryIncoming(records: Records<Incoming>): IncomingMessages {
+  return {
+    change: async (session, packetId, change) =>
+      records.change(keyOf(session), String(packetId), change, ONCE_TIME_TO_LIVE),
   };
 }
 

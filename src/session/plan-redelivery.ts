@@ -5,11 +5,13 @@
  * in-flight window, then the rate.
  */
 import { onePush } from './one-push.ts';
-import type { InFlight, Message } from './session.ts';
+import { type InFlight, type Message, NEXT_TICK } from './session.ts';
 import type { Tick } from './transitions.ts';
 
 export interface Found<R> {
   readonly tick: Tick;
+  /** A worker before this one has died under this number: what it put in flight may be posted, or not. */
+  readonly tookOver: boolean;
   /** All that is in flight, in order, listed after the receive. */
   readonly inFlight: readonly InFlight[];
   /** The oldest of the queue, in order. `liveEpoch`: the epoch its client was connected on when it arrived, 0 if none. */
@@ -41,29 +43,45 @@ export interface RedeliveryPlan<R> {
   readonly giveBack: readonly R[];
 }
 
-/** `newer epoch`: somebody else has the session now, stop. */
+/**
+ * `newer epoch`: somebody else has the session now, stop. `unsafe`: a QoS 2 message that may have been posted on this connection
+ * would have to be posted on it again. The second could come when the client has answered the first to the end, and count as a new
+ * message; only a new connection leaves the first behind.
+ */
 export function planRedelivery<R extends Message & { readonly liveEpoch: number }>({
   tick,
+  tookOver,
   inFlight,
   received,
   posted,
   budget,
   windowLeft,
   sentBefore,
-}: Found<R>): RedeliveryPlan<R> | 'newer epoch' {
+}: Found<R>): RedeliveryPlan<R> | 'newer epoch' | 'unsafe' {
   if (inFlight.some(({ epoch }) => epoch > tick.epoch)) return 'newer epoch';
   const isOlder = ({ epoch }: InFlight) => epoch < tick.epoch;
-  // A worker before this one has put them in flight under this number, within the rate: they are not weighed again.
-  const isOwn = (record: InFlight) => !isOlder(record) && record.tick === tick.number && !posted.has(record.packetId);
+  // A worker before this one has put them in flight under this number, within the rate: they are not weighed again. Of QoS 2 only
+  // what is marked as not posted.
+  const isOwn = (record: InFlight) =>
+    !isOlder(record) && !posted.has(record.packetId) && record.tick === (record.qos === 2 ? NEXT_TICK : tick.number);
   // Put in flight and never posted, or posted and lost, or just not acknowledged. They have their room in the window.
   const isLate = (record: InFlight) => !isOlder(record) && !isOwn(record) && record.sentAt < sentBefore;
+  const isUnsafe = (record: InFlight) =>
+    record.qos === 2 &&
+    !record.released &&
+    !isOlder(record) &&
+    !posted.has(record.packetId) &&
+    ((tookOver && record.tick === tick.number) || isLate(record));
+  if (inFlight.some(isUnsafe)) return 'unsafe';
   const own = inFlight.filter(isOwn);
   const due = [...own, ...inFlight.filter(isLate), ...inFlight.filter(isOlder)];
   const resend = firstOf(due, Math.max(own.length, budget), windowLeft, isOlder);
   const leftOver = resend.length < due.length;
   const resent = resend.filter(isOlder).length;
 
-  const ids = new Set(inFlight.map(({ id }) => id));
+  // A publisher whose copy is not chosen yet may be overtaken: with QoS 2 nothing rests on its record.
+  const isUndecided = ({ qos, epoch, tick: number }: InFlight) => qos === 2 && epoch === tick.epoch && number === 0;
+  const ids = new Set(inFlight.filter((record) => !isUndecided(record)).map(({ id }) => id));
   const candidates = received.filter(({ id }) => !ids.has(id));
   const room = leftOver ? 0 : windowLeft - resent;
   // What came while the client was connected on this epoch is not throttled.

@@ -3,6 +3,7 @@
  *
  * Rules of this file: no clock, no randomness, no store. Every attribute is always present.
  */
+import type { Qos } from '../mqtt/packets.ts';
 import { utf8Length } from '../mqtt/topic.ts';
 import type { ClientId, ConnectionId, Generation, MessageId, WillId } from './ids.ts';
 
@@ -83,24 +84,51 @@ export const epochOf = (
   { generation, epoch, persistent, will, connectedAt }: Session,
 ): SessionEpoch => ({ clientId, generation, epoch, persistent, will, connectedAt });
 
-/** A message on its way to a subscriber: the PUBLISH without what belongs to one connection. */
+/**
+ * A message on its way: the PUBLISH without what belongs to one connection. From its publisher it has the QoS and the RETAIN flag
+ * that it was published with; on its way to one subscriber those that it is sent with.
+ */
 export interface Message {
   readonly id: MessageId;
   readonly topic: string;
   readonly payload: Uint8Array;
+  readonly qos: Qos;
+  readonly retain: boolean;
 }
 
-/** A QoS 1 message that was given a packet id and is not yet acknowledged. */
+/** A message with QoS 1 or 2 that was given a packet id and is not yet acknowledged to the end: by PUBACK, or by PUBCOMP. */
 export interface InFlight extends Message {
   readonly packetId: number;
   /** Order among the session's messages. */
   readonly sequence: number;
   /** The epoch it was last sent on, or is about to be. */
   readonly epoch: number;
-  /** The tick that sends it on that epoch; 0: a publisher does, directly. */
+  /** The tick that sends it on that epoch; 0: a publisher does, directly; `NEXT_TICK`: nobody has yet (QoS 2). */
   readonly tick: number;
   /** When whoever sends it was about to. */
   readonly sentAt: number;
+  /** Its PUBREC has come: from now on PUBREL is sent in its place, and its payload is gone (QoS 2). */
+  readonly released: boolean;
+}
+
+/** In place of a tick: surely not sent on this epoch, and left to whichever tick looks next. */
+export const NEXT_TICK = -1;
+
+/** Which of its copies a session gets of a QoS 2 message: the one with this sequence number, and no other. */
+export interface ChosenCopy {
+  readonly sequence: number;
+}
+
+/** A QoS 2 PUBLISH that a client has sent, by its packet id, until that is used anew. */
+export interface Incoming {
+  /** The id it was given when it came first: each attempt to deliver it is made under this one. */
+  readonly id: MessageId;
+  /** Tells one message from another. */
+  readonly digest: string;
+  /** The epoch that wrote this last. */
+  readonly epoch: number;
+  /** Its PUBREL has come: the next PUBLISH under this packet id is a new message. */
+  readonly released: boolean;
 }
 
 /** Packet ids roll through 1 … 65,535 with the sequence [MQTT-2.3.1-1]. */

@@ -41,9 +41,9 @@ describe('bad input after CONNECT', () => {
       'protocol-violation',
     ],
     ['a packet only a server sends', hex('d0 00'), 'protocol-violation'],
-    ['QoS 2, not offered yet', encodeFrame([{ ...publishPacket('a', 'x'), qos: 2 as never }]), 'unsupported'],
+    ['QoS 2, switched off', encodeFrame([publishPacket('a', 'x', 2)]), 'unsupported'],
   ])('%s closes the connection with the reason, and nobody else notices', async (_, body, reason) => {
-    const world = createWorld();
+    const world = createWorld({ qos2: 'off' });
     const other = await world.connect('other');
     await other.send(subscribePacket({ '#': 1 }));
     const client = await world.connect('client');

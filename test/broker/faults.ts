@@ -19,6 +19,8 @@ const guarded = [
   'sessions',
   'wills',
   'inFlight',
+  'copies',
+  'incoming',
   'subscriptions',
   'filters',
   'connections',

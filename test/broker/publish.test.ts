@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { createWorld, type Packet, payloads, puback, publishPacket, subscribePacket } from './world.ts';
 
-type Qos = 0 | 1;
+type Qos = 0 | 1 | 2;
 
 const subscribed = async (filters: Parameters<typeof subscribePacket>[0] = { '#': 1 }) => {
   const world = createWorld();
@@ -54,8 +54,13 @@ describe('a message reaches a subscriber', () => {
   it.each<[published: Qos, granted: Qos, delivered: Qos]>([
     [0, 0, 0],
     [0, 1, 0],
+    [0, 2, 0],
     [1, 0, 0],
     [1, 1, 1],
+    [1, 2, 1],
+    [2, 0, 0],
+    [2, 1, 1],
+    [2, 2, 2],
   ])('[MQTT-3.8.4-6] published with QoS %i, subscribed with %i: with QoS %i', async (published, granted, delivered) => {
     const { client, publisher } = await subscribed({ a: granted });
     await publisher.send(publishPacket('a', 'x', published));

@@ -50,16 +50,21 @@ describe('SUBACK', () => {
         ['', 1],
       ]),
     );
-    expect(packets).toMatchObject([{ cmd: 'suback', granted: [0, 0x80, 1, 0x80, 1, 0x80, 0x80] }]);
+    expect(packets).toMatchObject([{ cmd: 'suback', granted: [0, 0x80, 1, 0x80, 2, 0x80, 0x80] }]);
     expect(await receives('zero')).toEqual(['one 0', 'zero 0']);
     expect(await receives('one')).toEqual(['one 1', 'zero 0']);
     expect(await receives('a/b')).toEqual([]);
   });
 
-  it('[MQTT-3.8.4-6] grants QoS 2 as QoS 1, and says so', async () => {
+  it('grants QoS 2', async () => {
     const { client, receives } = await connected();
-    expect((await client.send(subscribePacket({ a: 2 }))).packets).toMatchObject([{ granted: [1] }]);
+    expect((await client.send(subscribePacket({ a: 2 }))).packets).toMatchObject([{ granted: [2] }]);
     expect(await receives('a')).toEqual(['one 1', 'zero 0']);
+  });
+
+  it('[MQTT-3.8.4-6] grants QoS 2 as QoS 1 where it is switched off, and says so', async () => {
+    const client = await createWorld({ qos2: 'off' }).connect('client');
+    expect((await client.send(subscribePacket({ a: 2 }))).packets).toMatchObject([{ granted: [1] }]);
   });
 
   it('comes when the subscription is in force: a PUBLISH after it is never missed, not even in the same frame', async () => {

@@ -238,7 +238,6 @@ describe('the record of a will', () => {
     ['a topic with a wildcard', { topic: 'gone/+' }, 'topic-invalid'],
     ['a topic of the broker', { topic: '$aws/events/presence/connected/x' }, 'topic-invalid'],
     ['a payload that is too large', { payload: Buffer.alloc(1_001) }, 'packet-too-large'],
-    ['QoS 2', { qos: 2 as const }, 'unsupported'],
   ])('is not made for a CONNECT with %s, which is refused', async (_what, change, reason) => {
     const world = createWorld({ maxPayloadBytes: 1_000 });
     const socket = world.open();
@@ -247,6 +246,12 @@ describe('the record of a will', () => {
     expect(world.stores.wills.all()).toEqual([]);
     expect(await world.session('client')).toBeUndefined();
   });
+});
+
+it('with QoS 2 is not made where QoS 2 is switched off', async () => {
+  const socket = createWorld({ qos2: 'off' }).open();
+  const packet = { ...connectPacket('client'), will: { ...will('x'), qos: 2 as const } };
+  expect((await socket.send(packet)).close).toBe('unsupported');
 });
 
 describe.each(failures)('%s at any call', (failure) => {

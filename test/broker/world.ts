@@ -39,6 +39,7 @@ export const defaultSettings: Settings = {
   maxTopicLevels: 16,
   maxFilterShapes: 100,
   lifecycleEvents: 'off',
+  qos2: 'on',
 };
 
 const timing = { lambdaTimeout: 25_000, queueVisibility: 10_000, clockMargin: 5_000, postTimeout: 2_000 };
@@ -255,7 +256,7 @@ export const connectPacket = (clientId: string) => ({
   keepalive: 60,
 });
 
-export const publishPacket = (topic: string, payload: string, qos: 0 | 1 = 1, messageId = 1) => ({
+export const publishPacket = (topic: string, payload: string, qos: 0 | 1 | 2 = 1, messageId = 1) => ({
   cmd: 'publish' as const,
   topic,
   payload,

@@ -4,6 +4,7 @@ import {
   base64,
   CONNACK,
   CONNECT,
+  closeAtNextMessage,
   connectedScene,
   connectWith,
   createScene,
@@ -872,7 +873,7 @@ describe('leaving', () => {
     const { scene, second } = await askedScene();
     await scene.write(P3);
     await scene.say(push(1, P1));
-    scene.socket.onmessage = () => scene.socket.close();
+    closeAtNextMessage(scene);
     await scene.say(moved(1));
     await scene.clock.pass(0);
     expect(scene.taken()).toEqual([P1, 'close']);

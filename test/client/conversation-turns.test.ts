@@ -69,7 +69,7 @@ describe('turns', () => {
     await scene.clock.pass(1);
     expect(scene.taken()).toEqual(['error no-reply', 'close']);
     expect(scene.inner.closedWith).toBe(1000);
-    expect(scene.errors[0]?.message).toBe('serverless-mqtt: the broker did not answer within 35 s');
+    expect(scene.errors[0]?.message).toBe('serverless-mqtt: no answer within 35 s');
   });
 
   test('wire §3: the 35 s are those of one frame', async () => {

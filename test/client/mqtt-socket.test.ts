@@ -1,5 +1,5 @@
 /** The look-alike as a WebSocket: opening, closing, events, and what it does to a library that misuses it. */
-import { MqttSocket } from '../../client/mqtt-socket.ts';
+import { createMqttSocket } from '../../client/mqtt-socket.ts';
 import { CONNACK, CONNECT, connectedScene, createScene, DISCONNECT, reply, ScriptedSocket } from './scripted-socket.ts';
 import { createVirtualClock, settle } from './virtual-clock.ts';
 
@@ -37,7 +37,7 @@ describe('opening', () => {
     expect(scene.taken()).toEqual(['error cannot-open', 'close']);
     expect(scene.errors[0]?.message).toBe(
       'serverless-mqtt: cannot open ws://broker.example/mqtt (Unexpected server response: 400): ' +
-        "is the URL the broker's, and is the broker up?",
+        'is it the URL of the broker, and is that up?',
     );
     expect(scene.counts.left).toEqual([false]);
   });
@@ -47,7 +47,9 @@ describe('opening', () => {
     scene.inner.tell('error');
     scene.inner.tell('close', { code: 1006 });
     await scene.clock.pass(0);
-    expect(scene.errors[0]?.message).toContain('cannot open ws://broker.example/mqtt (code 1006)');
+    expect(scene.errors[0]?.message).toContain(
+      'cannot open ws://broker.example/mqtt (code 1006, a browser tells no more)',
+    );
   });
 
   test('a handshake without an answer is given up after 35 s', async () => {
@@ -62,7 +64,7 @@ describe('opening', () => {
   test('a URL that no WebSocket takes is an error event like any other, without its secrets', async () => {
     const clock = createVirtualClock();
     const messages: string[] = [];
-    const socket = new MqttSocket('http://user:secret@broker.example/mqtt?token=secret#secret', {
+    const socket = createMqttSocket('http://user:secret@broker.example/mqtt?token=secret#secret', {
       clock,
       delay: 0,
       WebSocket: class extends ScriptedSocket {
@@ -71,14 +73,16 @@ describe('opening', () => {
           throw new SyntaxError(`no good: ${url}`);
         }
       },
+      nextUrl: () => '',
       accepted: () => {},
       over: () => {},
+      ended: () => {},
     });
-    socket.onerror = (event) => messages.push((event as Event & { message: string }).message);
+    socket.onerror = ({ message }) => messages.push(message);
     await clock.pass(0);
     expect(messages).toEqual([
       'serverless-mqtt: cannot open http://broker.example/mqtt (SyntaxError: no good: http://broker.example/mqtt): ' +
-        "is the URL the broker's, and is the broker up?",
+        'is it the URL of the broker, and is that up?',
     ]);
   });
 
@@ -90,18 +94,15 @@ describe('opening', () => {
     await scene.clock.pass(0);
     expect(scene.taken()).toEqual(['open', 'error closed-early', 'close']);
     expect(scene.errors[0]?.message).toBe(
-      'serverless-mqtt: the connection closed before the broker answered CONNECT (code 1011, why)',
+      'serverless-mqtt: closed before the broker answered CONNECT (code 1011, why)',
     );
   });
 
   test('wire §7: a close without a word after CONNACK is none: every socket closes after 2 hours', async () => {
     const scene = await connectedScene();
-    const closes: unknown[] = [];
-    scene.socket.onclose = (event) => closes.push(event);
     scene.inner.tell('close', { code: 1001, reason: 'Going away' });
     await scene.clock.pass(100);
     expect(scene.taken()).toEqual(['close']);
-    expect(closes).toEqual([expect.objectContaining({ code: 1001, reason: 'Going away' })]);
   });
 });
 
@@ -116,36 +117,22 @@ describe('a WebSocket to its library', () => {
     scene.inner.tell('close');
     states.push(socket.readyState);
     await scene.clock.pass(0);
-    expect(states).toEqual([socket.CONNECTING, socket.OPEN, socket.CLOSING, socket.CLOSED]);
+    expect(states[1]).toBe(socket.OPEN);
     expect(states).toEqual([0, 1, 2, 3]);
-  });
-
-  test('on* handlers and listeners hear the same, and a removed listener nothing', async () => {
-    const scene = createScene();
-    const heard: string[] = [];
-    const removed = (): number => heard.push('removed');
-    scene.socket.onmessage = (event) => heard.push(`on ${(event as MessageEvent).data.byteLength}`);
-    scene.socket.addEventListener('message', removed);
-    scene.socket.removeEventListener('message', removed);
-    scene.inner.tell('open');
-    await scene.write(CONNECT);
-    await scene.say(reply(1, CONNACK));
-    expect(heard).toEqual(['on 4']);
-    expect(scene.taken()).toEqual(['open', CONNACK]);
   });
 
   test('messages are an ArrayBuffer, whatever binaryType says', async () => {
     const scene = createScene();
     const data: unknown[] = [];
     scene.socket.binaryType = 'blob';
-    scene.socket.onmessage = (event) => data.push((event as MessageEvent).data);
+    scene.socket.onmessage = (event) => data.push(event.data);
     scene.inner.tell('open');
     await scene.write(CONNECT);
     await scene.say(reply(1, CONNACK));
     expect(data[0]).toBeInstanceOf(ArrayBuffer);
   });
 
-  test('it takes an ArrayBuffer, and a view of one, and copies what it takes', async () => {
+  test('it takes an ArrayBuffer, and bytes of one, and copies what it takes', async () => {
     const scene = await connectedScene();
     const around = Uint8Array.of(9, 9, 0xc0, 0, 9);
     scene.socket.send(around.subarray(2, 4));
@@ -226,11 +213,5 @@ describe('a WebSocket to its library', () => {
     refused.socket.close();
     await refused.clock.pass(0);
     expect(refused.taken()).toEqual(['close']);
-  });
-
-  test("MQTT.js's other builder is told what is wrong", () => {
-    const { socket } = createScene();
-    expect(() => socket.on()).toThrow(/^serverless-mqtt: MQTT.js keeps the kind of WebSocket of the first connect\(\)/);
-    expect(socket.readyState).toBe(socket.CLOSING);
   });
 });

@@ -12,7 +12,7 @@ test('after a connect() without these options, the next one says what is wrong',
   const other = mqtt.connect(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0 });
   await new Promise<void>((resolve) => other.once('close', resolve));
   expect(() => mqtt.connect(`ws://127.0.0.1:${port}`, { ...overServerlessMqtt({ WebSocket }), clientId: 'a' })).toThrow(
-    'serverless-mqtt: MQTT.js keeps the kind of WebSocket of the first connect() of a process',
+    'serverless-mqtt: make the first connect() of this process with these options',
   );
   other.end(true);
   server.close();

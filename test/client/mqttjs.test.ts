@@ -1,4 +1,5 @@
 /** The real MQTT.js over the transport, against a broker in this process. */
+import { randomBytes } from 'node:crypto';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import WebSocket from 'ws';
 import type { MqttSocket } from '../../client/mqtt-socket.ts';
@@ -99,6 +100,15 @@ test('wire §3: 200 publishes in one tick: one frame in flight, few frames, in o
   // That no frame came before the reply to the one before is looked at after each test.
 });
 
+test('wire §2, §4: what MQTT.js merges into one write is cut where packets end, small and large, of any bytes', async () => {
+  const client = await connected();
+  const sent = Array.from({ length: 60 }, (_, index) => randomBytes(index % 4 === 0 ? 131_072 : index * 10));
+  const received = payloads(client, sent.length);
+  await Promise.all(sent.map((payload, index) => client.publishAsync('a', payload, { qos: index % 3 === 0 ? 0 : 1 })));
+  expect((await received).map((payload, index) => sent[index]?.equals(payload))).toEqual(sent.map(() => true));
+  // That no frame is larger than it may be is looked at after each test.
+});
+
 test('wire §3: PUBACKs of one push leave in one frame', async () => {
   const client = await connected();
   broker.frames.length = 0;
@@ -184,11 +194,18 @@ describe('what reaches the user', () => {
     broker.refuseWith = undefined;
     await next(client, 'connect');
     expect(heard).toEqual([
-      `error: serverless-mqtt: cannot open ${broker.url} (Unexpected server response: 403): is the URL the broker's, and is the broker up?`,
+      `error: serverless-mqtt: cannot open ${broker.url} (Unexpected server response: 403): is it the URL of the broker, and is that up?`,
       'close',
       'reconnect',
       'connect',
     ]);
+  });
+
+  test.each(['127.0.0.1', 'localhost'])('no broker at %s', async (host) => {
+    const options = { ...overServerlessMqtt({ WebSocket }), clientId: 'pump-7' };
+    await expect(mqtt.connectAsync(`ws://${host}:9/mqtt`, options)).rejects.toThrow(
+      /^serverless-mqtt: cannot open ws:\/\/\w+[^ ]*:9\/mqtt \(.*ECONNREFUSED.*\): is it the URL of the broker, and is that up\?$/,
+    );
   });
 
   test('connectAsync rejects with the reason', async () => {

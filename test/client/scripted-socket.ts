@@ -1,5 +1,5 @@
 /** A WebSocket whose other end is the test, and the look-alike on top of it. */
-import { MqttSocket } from '../../client/mqtt-socket.ts';
+import { createMqttSocket, type MqttSocket } from '../../client/mqtt-socket.ts';
 import type { ServerlessMqttError } from '../../client/transport.ts';
 import { bytes, hex } from './vectors.ts';
 import { createVirtualClock, settle, type VirtualClock } from './virtual-clock.ts';
@@ -17,15 +17,14 @@ export class ScriptedSocket {
   /** Frames that the client has sent and the test has not looked at. */
   readonly sent: string[] = [];
   closedWith: number | undefined;
-  readonly #listeners: { readonly type: string; readonly listener: (fields: Fields) => void }[] = [];
+  onopen: unknown;
+  onmessage: unknown;
+  onerror: unknown;
+  onclose: unknown;
 
   constructor(url: string, protocols: readonly string[]) {
     this.url = url;
     this.protocols = protocols;
-  }
-
-  addEventListener(type: string, listener: (fields: Fields) => void): void {
-    this.#listeners.push({ type, listener });
   }
 
   send(frame: string): void {
@@ -37,7 +36,7 @@ export class ScriptedSocket {
   }
 
   tell(type: 'open' | 'message' | 'error' | 'close', fields: Fields = {}): void {
-    for (const entry of this.#listeners) if (entry.type === type) entry.listener(fields);
+    (this[`on${type}`] as ((fields: Fields) => void) | undefined)?.(fields);
   }
 }
 
@@ -80,16 +79,19 @@ export const puback = (id: number): string => `4002${id.toString(16).padStart(4,
 export const base64 = (...packets: string[]): string => Buffer.from(packets.join(''), 'hex').toString('base64');
 export const reply = (taken: number, ...packets: string[]): string => `!${taken}:${base64(...packets)}`;
 
-export function createScene(delay = 0, nextUrl?: () => string): Scene {
+const URL = 'ws://broker.example/mqtt';
+
+export function createScene(delay = 0, nextUrl = () => URL): Scene {
   const clock = createVirtualClock();
   const inners: ScriptedSocket[] = [];
   const heard: string[] = [];
   const errors: ServerlessMqttError[] = [];
   const counts = { accepted: 0, left: [] as boolean[] };
-  const socket = new MqttSocket('ws://broker.example/mqtt', {
+  const socket = createMqttSocket(URL, {
     clock,
     delay,
-    ...(nextUrl && { nextUrl }),
+    nextUrl,
+    ended: () => {},
     WebSocket: class extends ScriptedSocket {
       constructor(url: string, protocols: string[]) {
         super(url, protocols);
@@ -101,14 +103,13 @@ export function createScene(delay = 0, nextUrl?: () => string): Scene {
     },
     over: (left) => counts.left.push(left),
   });
-  socket.addEventListener('open', () => heard.push('open'));
-  socket.addEventListener('message', (event) => heard.push(hex(new Uint8Array((event as MessageEvent).data))));
-  socket.addEventListener('error', (event) => {
-    const { error } = event as Event & { error: ServerlessMqttError };
+  socket.onopen = () => heard.push('open');
+  socket.onmessage = ({ data }) => heard.push(hex(new Uint8Array(data)));
+  socket.onerror = (error) => {
     errors.push(error);
     heard.push(`error ${error.code}`);
-  });
-  socket.addEventListener('close', () => heard.push('close'));
+  };
+  socket.onclose = () => heard.push('close');
 
   const scene: Scene = {
     clock,
@@ -146,4 +147,13 @@ export async function connectedScene(connect = CONNECT): Promise<Scene> {
   scene.sent();
   scene.taken();
   return scene;
+}
+
+/** The library closes while it is handed a message. */
+export function closeAtNextMessage({ socket }: Scene): void {
+  const hear = socket.onmessage;
+  socket.onmessage = (event) => {
+    hear?.(event);
+    socket.close();
+  };
 }

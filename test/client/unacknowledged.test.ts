@@ -91,8 +91,8 @@ describe('a PUBACK', () => {
   test('no other packet is one, whatever is in it', () => {
     const { hear, write, take, isEarly } = play();
     hear(publish(1), 0);
-    // SUBACK, UNSUBACK, PUBREC with packet id 1.
-    for (const packet of ['9003000100', 'b0020001', '50020001']) {
+    // SUBACK, UNSUBACK, PUBCOMP with packet id 1.
+    for (const packet of ['9003000100', 'b0020001', '70020001']) {
       write(packet);
       take(packet);
       expect(isEarly(packet, 1)).toBe(false);
@@ -101,10 +101,34 @@ describe('a PUBACK', () => {
   });
 });
 
-test('only QoS 1 is remembered', () => {
+describe('with QoS 2', () => {
+  const once = (id: string, dup = false) => `${dup ? '3c' : '34'}05000161${id}`;
+  const pubrec = (id: string) => `5002${id}`;
+
+  test('wire §8: what comes again on the next socket is known until its PUBREL, and answered with PUBREC', () => {
+    const { hear, write, take, isEarly } = play();
+    expect(hear(once('0001'), 0)).toEqual(isNew);
+    write(pubrec('0001'));
+    expect(isEarly(pubrec('0001'), 1)).toBe(true);
+    expect(hear(once('0001', true), 1)).toEqual({ isNew: false, answer: pubrec('0001') });
+    expect(isEarly(pubrec('0001'), 1)).toBe(false);
+    take(pubrec('0001'));
+    expect(hear(once('0001', true), 2)).toEqual({ isNew: false, answer: pubrec('0001') });
+    expect(hear('62020001', 2)).toEqual(isNew);
+    expect(hear(once('0001', true), 2)).toEqual(isNew);
+  });
+
+  test('wire §8: what the library has yet to answer is known, and not answered for it', () => {
+    const { hear } = play();
+    hear(once('0001'), 0);
+    expect(hear(once('0001', true), 1)).toEqual(isKnown);
+  });
+});
+
+test('QoS 0 is not remembered, nor is anything else', () => {
   const { hear } = play();
-  // QoS 0 whose payload looks like a packet id; QoS 2; SUBACK.
-  for (const packet of ['30050001610001', '34050001610001', '3c050001610001', '9003000100']) {
+  // QoS 0 whose payload looks like a packet id; SUBACK.
+  for (const packet of ['30050001610001', '9003000100']) {
     expect(hear(packet, 0)).toEqual(isNew);
     expect(hear(packet, 0)).toEqual(isNew);
   }

@@ -10,6 +10,8 @@ const stored = (name: string, changes: Partial<StoredMessage> = {}): StoredMessa
   id: name as MessageId,
   topic: 'a/b',
   payload: Buffer.from(name),
+  qos: 1,
+  retain: false,
   liveEpoch: 0,
   ...changes,
 });

@@ -68,11 +68,14 @@ export const messageOf = (sequence: number, changes: Partial<InFlight> = {}): In
   id: `message-${sequence}` as MessageId,
   topic: 'a/b',
   payload: new Uint8Array([0, 1, 255, sequence % 256]),
+  qos: 1,
+  retain: false,
   packetId: sequence,
   sequence,
   epoch: 1,
   tick: 0,
   sentAt: 0,
+  released: false,
   ...changes,
 });
 

@@ -27,16 +27,18 @@ describe('npm start, npm run demo and the example', () => {
     expect(await stack.exit).toBe(0);
   });
 
-  it('the example of the README works as it stands', async () => {
+  it('the examples of the README work as they stand', async () => {
     const build = run(['node_modules/typescript/bin/tsc', '-p', 'client']);
     expect(await build.exit).toBe(0);
     const stack = start();
     const [url = ''] = await stack.until(/ws:\/\/127\.0\.0\.1:\d+\/mqtt/);
-    const example = run(['examples/hello.mjs', url]);
-    expect({ code: await example.exit, output: example.output() }).toEqual({
-      code: 0,
-      output: 'plant/7/temperature: 21.5\n',
-    });
+    for (const [file, output] of [
+      ['examples/hello.mjs', 'plant/7/temperature: 21.5\n'],
+      ['examples/paho.mjs', 'plant/8/temperature: 21.5\n'],
+    ] as const) {
+      const example = run([file, url]);
+      expect({ code: await example.exit, output: example.output() }).toEqual({ code: 0, output });
+    }
   });
 
   it('a taken port is one clear line', async () => {

@@ -338,7 +338,10 @@ export const NO_GENERATION = generationOf(0);
 /** Messages have a size in the code; here all have none. */
 const NO_BYTES = new Uint8Array(0);
 
-export const message = (id: MessageId) => ({ id, topic: '', payload: NO_BYTES, liveEpoch: 0 });
+/** Of every message the same. */
+const CONTENT = { topic: '', payload: NO_BYTES, qos: 1, retain: false } as const;
+
+export const message = (id: MessageId) => ({ id, ...CONTENT, liveEpoch: 0 });
 
 export const inFlightRecord = (
   generation: Generation,
@@ -347,7 +350,7 @@ export const inFlightRecord = (
   packetId: number,
   epoch: number,
   tick: number,
-): Record => ({ generation, id, topic: '', payload: NO_BYTES, sequence, packetId, epoch, tick, sentAt: SENT_AT });
+): Record => ({ generation, id, ...CONTENT, sequence, packetId, epoch, tick, sentAt: SENT_AT, released: false });
 
 /** All was sent at this time; whether that is long ago is said by whoever asks. */
 export const SENT_AT = 1;

@@ -410,6 +410,7 @@ const planned = (m: Model, w: Redeliver, records: readonly Record[]): Redeliver 
     : records;
   const plan = planRedelivery({
     tick: w.tick,
+    tookOver: false,
     inFlight: isBroken(m, "a dead worker's messages are sent again")
       ? known.map((each) => ({ ...each, tick: 0 }))
       : known,
@@ -419,7 +420,8 @@ const planned = (m: Model, w: Redeliver, records: readonly Record[]): Redeliver 
     windowLeft: w.windowLeft,
     sentBefore: SENT_AT,
   });
-  if (plan === 'newer epoch') return plan;
+  // QoS 2 is not modelled.
+  if (plan === 'newer epoch' || plan === 'unsafe') return 'newer epoch';
   const { leftOver, resend, fresh, inFlightAlready } = plan;
   return {
     ...w,

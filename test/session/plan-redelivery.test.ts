@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Generation, MessageId } from '../../src/session/ids.ts';
 import { onePush } from '../../src/session/one-push.ts';
 import { type Found, planRedelivery } from '../../src/session/plan-redelivery.ts';
-import type { InFlight, Message } from '../../src/session/session.ts';
+import { type InFlight, type Message, NEXT_TICK } from '../../src/session/session.ts';
 
 type Waiting = Message & { readonly liveEpoch: number };
 
@@ -11,6 +11,8 @@ const message = (id: number, bytes = 1): Message => ({
   id: `m${id}` as MessageId,
   topic: 't',
   payload: new Uint8Array(bytes),
+  qos: 1,
+  retain: false,
 });
 /** Sent a moment ago. */
 const flying = (id: number, epoch: number, tickNumber = 0, bytes = 1): InFlight => ({
@@ -20,12 +22,14 @@ const flying = (id: number, epoch: number, tickNumber = 0, bytes = 1): InFlight 
   epoch,
   tick: tickNumber,
   sentAt: 1_000,
+  released: false,
 });
 const late = (record: InFlight): InFlight => ({ ...record, sentAt: 999 });
 const waiting = (id: number, liveEpoch = 0, bytes = 1): Waiting => ({ ...message(id, bytes), liveEpoch });
-const plan = (found: Partial<Found<Waiting>>) => {
-  const result = planRedelivery<Waiting>({
+const planOf = (found: Partial<Found<Waiting>>) =>
+  planRedelivery<Waiting>({
     tick,
+    tookOver: false,
     inFlight: [],
     received: [],
     posted: new Set(),
@@ -34,6 +38,9 @@ const plan = (found: Partial<Found<Waiting>>) => {
     sentBefore: 1_000,
     ...found,
   });
+const plan = (found: Partial<Found<Waiting>>) => {
+  const result = planOf(found);
+  if (result === 'unsafe') throw new Error('unsafe');
   if (result === 'newer epoch') return result;
   const ids = (messages: readonly Message[]) => messages.map(({ id }) => Number(id.slice(1)));
   const { used, leftOver, ownLeftOver } = result;
@@ -170,6 +177,31 @@ describe('a round of redelivery', () => {
         if (result.leftOver) expect(result.fresh).toEqual([]);
       }),
     );
+  });
+});
+
+describe('QoS 2', () => {
+  const once = (record: InFlight, changes: Partial<InFlight> = {}): InFlight => ({ ...record, qos: 2, ...changes });
+
+  it.each<[string, Partial<Found<Waiting>>, resend: readonly number[] | 'unsafe']>([
+    ['of an older epoch is sent again', { inFlight: [once(flying(1, 4, 3))] }, [1]],
+    ['that no tick has sent yet is sent', { inFlight: [once(flying(1, 5, NEXT_TICK))] }, [1]],
+    ['that this worker has sent is not', { inFlight: [once(flying(1, 5, 3))], posted: new Set([1]) }, []],
+    ['of this tick was sent by the worker before', { inFlight: [once(flying(1, 5, 3))] }, []],
+    [
+      'of this tick may have been sent by a dead worker',
+      { inFlight: [once(flying(1, 5, 3))], tookOver: true },
+      'unsafe',
+    ],
+    ['of another tick does not care about that', { inFlight: [once(flying(1, 5, 2))], tookOver: true }, []],
+    ['of this epoch for too long', { inFlight: [once(late(flying(1, 5, 2)))] }, 'unsafe'],
+    ['that was posted directly, for too long', { inFlight: [once(late(flying(1, 5)))] }, 'unsafe'],
+    ['that has arrived is released again', { inFlight: [once(late(flying(1, 5, 2)), { released: true })] }, [1]],
+    ['that has arrived on an older epoch, too', { inFlight: [once(flying(1, 4, 2), { released: true })] }, [1]],
+    ['that has arrived just now is not', { inFlight: [once(flying(1, 5, 3), { released: true })], tookOver: true }, []],
+  ])('%s', (_name, found, resend) => {
+    const result = planOf(found);
+    expect(typeof result === 'string' ? result : result.resend.map(({ packetId }) => packetId)).toEqual(resend);
   });
 });
 

@@ -182,8 +182,9 @@ it.each([
 });
 
 it('a stored message counts with its payload and its topic', () => {
-  expect(storedBytes({ id: 'm' as MessageId, topic: 'a/b', payload: new Uint8Array(10) })).toBe(13);
-  expect(storedBytes({ id: 'm' as MessageId, topic: 'a', payload: new Uint8Array(0) })).toBe(1);
+  const message = { id: 'm' as MessageId, qos: 1, retain: false } as const;
+  expect(storedBytes({ ...message, topic: 'a/b', payload: new Uint8Array(10) })).toBe(13);
+  expect(storedBytes({ ...message, topic: 'a', payload: new Uint8Array(0) })).toBe(1);
 });
 
 it('mayHeal: only when every Lambda has died and every message has become visible again', () => {

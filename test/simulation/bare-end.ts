@@ -4,7 +4,8 @@
  * connect again where a frame gets no reply.
  */
 import { createAlarm } from '../../client/clock.ts';
-import { type Exchange, type ExchangeHost, REPLY_TIMEOUT_MS } from '../../client/exchange.ts';
+import type { Exchange, ExchangeHost } from '../../client/exchange.ts';
+import { REPLY_TIMEOUT_MS } from '../../client/limits.ts';
 import { splitPackets } from '../../client/packets.ts';
 import { parseBrokerFrame } from '../../client/wire.ts';
 
@@ -45,7 +46,6 @@ export function createBareEnd({ clock, sendFrame, handOn, over }: ExchangeHost):
       if (frame.kind === 'part') throw new Error('the simulation has no packets that need parts');
       for (const packet of frame.packets) handOn(new Uint8Array(packet));
       if (frame.kind === 'reply' && --unanswered === 0) alarm.clear();
-      if (frame.kind === 'reply' && frame.close !== undefined) end();
     },
     leave: end,
     stop: () => {

@@ -38,6 +38,8 @@ export const conditionals: readonly Conditional[] = [
   changed('connections', 1),
   changed('wills', 2),
   changed('inFlight', 2),
+  changed('copies', 2),
+  changed('incoming', 2),
   changed('subscriptions', 2),
   changed('filters', 2),
   removed('sessions', 1),

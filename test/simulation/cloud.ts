@@ -61,6 +61,8 @@ const guarded = [
   'sessions',
   'wills',
   'inFlight',
+  'copies',
+  'incoming',
   'filters',
   'connections',
   'subscriptions',

@@ -101,11 +101,14 @@ describe('a tick that sends again what has just been acknowledged, and its packe
         id: payload as MessageId,
         topic: 't',
         payload: Buffer.from(payload),
+        qos: 1,
+        retain: false,
         sequence,
         packetId,
         epoch: session.epoch,
         tick: 0,
         sentAt: world.context.clock.now(),
+        released: false,
       });
     await put('b', LONG_LIFE + 1, 65_535);
     await world.context.sessions.change(address.clientId, { if: [], set: { sequence: LONG_LIFE + 2 } });
@@ -490,5 +493,90 @@ describe('a refresh of the times to live that comes after the will was removed',
 
   it(`is caught: ${directed.keepWill}`, async () => {
     expect(await play(true)).toBe(1);
+  });
+});
+
+describe('a publisher leaves to the next tick what could not be posted, and a newer connection has had it meanwhile', () => {
+  /** Returns what the subscriber gets on its next connection. */
+  const play = async (isSpoilt: boolean): Promise<readonly string[]> => {
+    let refused = false;
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => ({
+      inFlight: (isSpoilt ? spoiltByHand(ports, directed.leave) : ports).inFlight,
+      gateway: {
+        ...ports.gateway,
+        post: async (connectionId, frame) => {
+          if (refused || frame.length > 100 || !frame.startsWith('>1')) return ports.gateway.post(connectionId, frame);
+          refused = true;
+          await pause();
+          return 'throttled';
+        },
+      },
+    }));
+    const subscriber = await world.connect('s', { clean: false });
+    await subscriber.send(subscribePacket({ t: 2 }));
+    const publisher = await world.connect('p');
+    let next = subscriber;
+    meanwhile(async () => {
+      await subscriber.drop();
+      next = await world.connect('s', { clean: false });
+      await world.runTicks();
+    });
+    await publisher.send(publishPacket('t', 'a', 2));
+    await world.drain(5_000);
+    return payloads(next.pushes());
+  };
+
+  it('is not sent twice on it', async () => {
+    expect(await play(false)).toEqual(['a']);
+  });
+
+  it(`is caught: ${directed.leave}`, async () => {
+    expect(await play(true)).toEqual(['a', 'a']);
+  });
+});
+
+describe('a publisher that hangs before it chooses, and its client sends the first of its messages again meanwhile', () => {
+  /** Returns the push numbers of both messages, as they came. */
+  const play = async (isSpoilt: boolean): Promise<readonly number[]> => {
+    let looked = false;
+    const { world, meanwhile } = createStallingWorld((ports: Ports, pause) => ({
+      copies: (isSpoilt ? spoiltByHand(ports, directed.confirm) : ports).copies,
+      inFlight: {
+        ...ports.inFlight,
+        put: async (...put) => {
+          const done = await ports.inFlight.put(...put);
+          looked = put[1].sequence === 2;
+          return done;
+        },
+      },
+      sessions: {
+        ...ports.sessions,
+        read: async (clientId) => {
+          const session = await ports.sessions.read(clientId);
+          if (looked && clientId === 's') await pause();
+          return session;
+        },
+      },
+    }));
+    const subscriber = await world.connect('s', { clean: false });
+    await subscriber.send(subscribePacket({ t: 2 }));
+    const publisher = await world.connect('p', { clean: false });
+    meanwhile(async () => {
+      const again = await world.connect('p', { clean: false });
+      await again.send({ ...publishPacket('t', 'a', 2, 1), dup: true });
+    });
+    await publisher.send(publishPacket('t', 'a', 2, 1), publishPacket('t', 'b', 2, 2));
+    expect(payloads(subscriber.pushes())).toEqual(['a', 'b']);
+    return subscriber.frames().map((frame) => Number(/^>(\d+)/.exec(frame)?.[1]));
+  };
+
+  it('sends the second under a later number', async () => {
+    const [first = 0, second = 0] = await play(false);
+    expect(second).toBeGreaterThan(first);
+  });
+
+  it(`is caught: ${directed.confirm}`, async () => {
+    const [first = 0, second = 0] = await play(true);
+    expect(second).toBeLessThan(first);
   });
 });

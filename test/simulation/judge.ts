@@ -21,7 +21,7 @@ export interface Publication {
   readonly publisher: string;
   readonly number: number;
   readonly topic: string;
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
   /** The publisher keeps the one-frame rule. */
   readonly inOrder: boolean;
   /** When it was first given to the client end. */
@@ -29,6 +29,8 @@ export interface Publication {
   /** How often it was given to a client end. */
   writes: number;
   readonly sockets: Set<Socket>;
+  /** Its publisher has lost its session meanwhile: nobody knows the message from a new one. */
+  anew?: boolean;
 }
 
 /** A client's interest in a filter, from SUBSCRIBE to UNSUBACK. */
@@ -48,6 +50,8 @@ interface KnownSession {
   endedAt?: number;
   readonly interests: Interest[];
   readonly received: Set<string>;
+  /** Received with QoS 2. */
+  readonly once: Set<string>;
   /** By publisher: the highest number received with QoS 1. */
   readonly highest: Map<string, number>;
   readonly owed: Set<string>;
@@ -147,6 +151,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       persistent,
       interests: [],
       received: new Set(),
+      once: new Set(),
       highest: new Map(),
       owed: new Set(),
       refused: 0,
@@ -330,6 +335,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       // late, on a connection that was replaced: nobody had sent it there before
       if (life.postedOn && (epochOf.get(life.postedOn) ?? 0) > (epochOf.get(connectionId) ?? 0)) continue;
       if (life.posted && !packet.dup) fail(`${packet.payload} was sent again without DUP`);
+      if (life.postedOn === connectionId && packet.qos === 2)
+        fail(`${packet.payload} was posted twice on ${connectionId}: PUBREL may come in between [MQTT-4.3.3-1]`);
       if (life.postedOn === connectionId && now() - life.postedAt < RETRY_AFTER && hasNoCause()) {
         fail(`${packet.payload} was sent twice on ${connectionId}, and nothing had gone wrong`);
       }
@@ -376,8 +383,21 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     }
   };
 
-  /** A client got a PUBLISH. `inOrder`: it keeps the wire's rules. */
-  const received = (connectionId: ConnectionId, payload: string, qos: number, inOrder: boolean): void => {
+  /**
+   * Whoever comes back after weeks finds that what told its message from a new one was collected. And a client that ignores the
+   * rules of the wire may get PUBREL before the message that was sent before it.
+   */
+  const isOnce = ({ anew, inOrder }: Publication): boolean =>
+    !anew && inOrder && faults.counts.collected * faults.counts.longPause === 0;
+
+  /** A client's library got a PUBLISH. `inOrder`: it keeps the wire's rules. `isAlone`: it has all that its session has got. */
+  const received = (
+    connectionId: ConnectionId,
+    payload: string,
+    qos: number,
+    inOrder: boolean,
+    isAlone: boolean,
+  ): void => {
     const session = sessionOf.get(connectionId);
     const publication = publications.get(payload);
     if (!session || !publication) throw new Error(`${connectionId} got ${payload}, and nobody knows from where`);
@@ -391,6 +411,9 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       fail(`${payload} reached ${session.clientId} after its UNSUBACK`);
     }
     if (qos === 0) return;
+    if (qos === 2 && session.once.has(payload) && inOrder && isAlone && isOnce(publication))
+      fail(`${payload} came to ${session.clientId} twice [MQTT-4.3.3-1]`);
+    if (qos === 2) session.once.add(payload);
     const highest = session.highest.get(publisher) ?? 0;
     const isFirst = !session.received.has(payload);
     // What was refused at the bound may come late, if its publisher sends it again.
@@ -447,7 +470,11 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       publications.set(payload, known);
     },
     acknowledged,
-    /** A subscriber sends a PUBACK. */
+    beginsAnew: (payload: string): void => {
+      const publication = publications.get(payload);
+      if (publication) publication.anew = true;
+    },
+    /** A subscriber sends a PUBACK or PUBCOMP. */
     acknowledging: (connectionId: ConnectionId, packetId: number): void => {
       acknowledgements.add(`${connectionId} ${packetId}`);
     },

@@ -33,7 +33,7 @@ export interface LinkConnect {
 export interface LinkWill {
   readonly topic: string;
   readonly payload: string;
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
 }
 
 /** How the connections of a client are kept, and what is said of it when one is lost. */
@@ -41,7 +41,7 @@ export interface LifePlan {
   /** Seconds. */
   readonly keepAlive: number;
   /** The QoS of its wills, if it has any. */
-  readonly will?: 0 | 1 | undefined;
+  readonly will?: 0 | 1 | 2 | undefined;
 }
 
 /** The will of its `number`-th connection: each its own, so that they can be told from each other. */

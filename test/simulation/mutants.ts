@@ -10,7 +10,7 @@ import type { Job, Ports, Will } from '../../src/broker/ports.ts';
 import { apply, type Change, type Condition, holds } from '../../src/session/change.ts';
 import type { Connection } from '../../src/session/connection.ts';
 import type { ClientId, WillId } from '../../src/session/ids.ts';
-import type { Session } from '../../src/session/session.ts';
+import { type InFlight, NEXT_TICK, type Session } from '../../src/session/session.ts';
 import { type Conditional, conditionals, type PortName, render } from './calls.ts';
 import type { Spoil } from './cloud.ts';
 import type { FaultRates } from './faults.ts';
@@ -314,6 +314,18 @@ const noticingTheClosed = (context: Context) => {
   );
   return { noticing, isClosed: () => closed };
 };
+
+const once: readonly Mutant[] = [
+  {
+    name: 'takes a QoS 2 message that may be posted for one that is not',
+    spoil: lambdasThat(/(^|\+)tick/, (context) =>
+      replacing(context, 'inFlight', 'list', (original) => async (...args) => {
+        const records = (await original(...args)) as readonly InFlight[];
+        return records.map((each) => (each.qos === 2 && !each.released ? { ...each, tick: NEXT_TICK } : each));
+      }),
+    ),
+  },
+];
 
 const timed: readonly Mutant[] = [
   {
@@ -675,7 +687,7 @@ const others: readonly Mutant[] = [
   },
 ];
 
-export const otherMutants: readonly Mutant[] = [...orders, ...timed, ...others];
+export const otherMutants: readonly Mutant[] = [...orders, ...once, ...timed, ...others];
 
 /**
  * Played by hand (directed.test.ts): all packet ids must go round while Lambdas hang, or two Lambdas must write within the
@@ -697,6 +709,8 @@ export const directed = {
   forget: 'without filters.remove if <= epoch: <= epoch',
   heal: 'without heal: = quietSince',
   claim: 'without claim: = mode',
+  leave: 'without leave: = epoch',
+  confirm: 'without confirm: = sequence',
 } as const;
 
 /** The ports as one of these mutants has them that leave out a condition. */

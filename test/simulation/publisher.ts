@@ -5,6 +5,8 @@ import { type LifePlan, type Link, type LinkOptions, openLink, willOf } from './
 export interface PublisherPlan extends LifePlan {
   readonly name: string;
   readonly messages: number;
+  /** With QoS 2 it keeps its session. */
+  readonly qos: 1 | 2;
   /** Ignores the rules of the wire. */
   readonly bare: boolean;
   /** Unacknowledged QoS 1 messages at once. */
@@ -28,6 +30,9 @@ export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) 
   let back = true;
   let next = 1;
   let unacknowledged: number[] = [];
+  /** Of QoS 2: packet ids in use, and which of them have had their PUBREC. */
+  const packetIds = new Map<number, number>();
+  const released = new Set<number>();
   let rested = true;
   let retired = false;
   let mustEnd = false;
@@ -36,11 +41,26 @@ export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) 
   const write = (to: Link, number: number, dup: boolean): void => {
     // Every fourth message has a companion of QoS 0.
     if (!dup && number % 4 === 0) publish(to, `q/${name}`, `${name}:${number}:0`, number, 0, false);
-    publish(to, `t/${name}`, `${name}:${number}`, number, 1, dup);
+    if (released.has(number)) to.write({ cmd: 'pubrel', messageId: packetIdOf(number) });
+    else publish(to, `t/${name}`, `${name}:${number}`, number, plan.qos, dup);
   };
-  const publish = (to: Link, topic: string, payload: string, number: number, qos: 0 | 1, dup: boolean): void => {
+  const publish = (to: Link, topic: string, payload: string, number: number, qos: 0 | 1 | 2, dup: boolean): void => {
     judge.writing(payload, { publisher: name, number, topic, qos, inOrder: !plan.bare }, to.socket);
-    to.write({ cmd: 'publish', topic, payload, qos, dup, retain: false, ...(qos > 0 && { messageId: number }) });
+    const messageId = packetIdOf(number);
+    to.write({ cmd: 'publish', topic, payload, qos, dup, retain: false, ...(qos > 0 && { messageId }) });
+  };
+  /** With QoS 2 the lowest that is free, so that packet ids are soon used again. */
+  const packetIdOf = (number: number): number => {
+    if (plan.qos === 1) return number;
+    let id = packetIds.get(number) ?? 1;
+    if (!packetIds.has(number)) while ([...packetIds.values()].includes(id)) id++;
+    packetIds.set(number, id);
+    return id;
+  };
+  const done = (number: number): void => {
+    unacknowledged = unacknowledged.filter((each) => each !== number);
+    packetIds.delete(number);
+    released.delete(number);
   };
 
   const onPacket = (packet: Packet, from: Link): void => {
@@ -48,12 +68,24 @@ export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) 
     if (packet.cmd === 'connack') {
       connected = true;
       judge.replied(from.socket.id);
+      if (!packet.sessionPresent) for (const number of unacknowledged) judge.beginsAnew(`${name}:${number}`);
       for (const number of unacknowledged) write(from, number, true);
+    }
+    if (packet.cmd === 'pubrec' || packet.cmd === 'pubcomp') {
+      const number = unacknowledged.find((each) => packetIds.get(each) === packet.messageId);
+      if (number === undefined) return;
+      if (packet.cmd === 'pubcomp') {
+        if (released.has(number)) done(number);
+        return;
+      }
+      released.add(number);
+      judge.acknowledged(`${name}:${number}`);
+      from.write({ cmd: 'pubrel', messageId: packet.messageId as number });
     }
     if (packet.cmd === 'puback') {
       const number = packet.messageId as number;
       if (!unacknowledged.includes(number)) return;
-      unacknowledged = unacknowledged.filter((each) => each !== number);
+      done(number);
       judge.acknowledged(`${name}:${number}`);
     }
   };
@@ -79,7 +111,7 @@ export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) 
       if (!link) {
         const connect = {
           clientId: name,
-          clean: true,
+          clean: plan.qos === 1 || mustEnd,
           keepAlive: plan.keepAlive,
           will: willOf(name, ++links, plan),
         };
@@ -105,6 +137,8 @@ export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) 
     /** Connects once more: its session may have outlived its connection unnoticed, and can only end with one. */
     endSession: (): void => {
       mustEnd = true;
+      // Only a CONNECT with a clean session ends one that is kept.
+      if (plan.qos === 2) link?.reset();
     },
     /** Leaves for good. */
     retire: (): void => {

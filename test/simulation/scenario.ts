@@ -37,7 +37,7 @@ export interface Scenario {
   readonly expires: boolean;
 }
 
-const filterSets: readonly Readonly<Record<string, 0 | 1>>[] = [
+const filterSets: readonly Readonly<Record<string, 0 | 1 | 2>>[] = [
   { 't/+': 1 },
   { '#': 1 },
   { 't/p1': 1, 't/+': 1 },
@@ -50,9 +50,11 @@ export function createScenario(choices: Choices): Scenario {
   const longLives = choices.chance(0.25);
   const hasWills = choices.chance(0.5);
   const hasEvents = choices.chance(0.04);
+  const hasQos2 = choices.chance(0.3);
+  const atMost = (qos: 1 | 2): 1 | 2 => (hasQos2 && choices.chance(0.7) ? qos : 1);
   const createLife = (): LifePlan => ({
     keepAlive: choices.pick([60, 60, 60, 20, 0, 1_200]),
-    will: hasWills && choices.chance(0.7) ? choices.pick([1, 1, 0] as const) : undefined,
+    will: hasWills && choices.chance(0.7) ? choices.pick([atMost(2), 1, 0] as const) : undefined,
   });
   const sometimes = (probability: number, rate: number): number => (choices.chance(probability) ? rate : 0);
   const publishers = Array.from(
@@ -60,6 +62,7 @@ export function createScenario(choices: Choices): Scenario {
     (_, index): PublisherPlan => ({
       name: `p${index + 1}`,
       messages: 2 + choices.below(5),
+      qos: atMost(2),
       bare: choices.chance(0.05),
       atOnce: 1 + choices.below(4),
       rests: choices.pick([0, 0, 2_000, 30_000]),
@@ -68,10 +71,10 @@ export function createScenario(choices: Choices): Scenario {
   );
   const clients = crowd ? 4 + choices.below(10) : choices.chance(0.25) ? 2 : 1;
   const subscribers = Array.from({ length: clients }, (_, index) =>
-    createDevices(choices, index, longLives, createLife()),
+    createDevices(choices, index, longLives, createLife(), atMost(2)),
   ).flat();
   const watches = (hasWills && choices.chance(0.7)) || hasEvents;
-  if (watches) subscribers.push(createWatcher(choices, hasEvents));
+  if (watches) subscribers.push(createWatcher(choices, hasEvents, atMost(2)));
   const calmWorld = choices.chance(0.1);
   const faults: FaultRates = calmWorld
     ? {}
@@ -127,17 +130,22 @@ export function createScenario(choices: Choices): Scenario {
 }
 
 /** It hears what the broker says of the others. */
-const createWatcher = (choices: Choices, hasEvents: boolean): SubscriberPlan => ({
+const createWatcher = (choices: Choices, hasEvents: boolean, qos: 1 | 2): SubscriberPlan => ({
   name: 'w1',
   clientId: 'w1',
   persistent: true,
-  filters: { 'w/#': 1, ...(hasEvents && { '$aws/events/#': choices.pick([1, 0] as const) }) },
+  filters: { 'w/#': qos, ...(hasEvents && { '$aws/events/#': choices.pick([1, 0] as const) }) },
   acknowledges: 'at once',
   away: choices.pick([0, 3_000]),
   acknowledgesFormer: false,
+  isAlone: true,
   bare: false,
   keepAlive: 60,
 });
+
+/** With `qos` where QoS 1 is asked for. */
+const raised = (filters: Readonly<Record<string, 0 | 1 | 2>>, qos: 1 | 2) =>
+  Object.fromEntries(Object.entries(filters).map(([filter, each]) => [filter, each === 1 ? qos : each]));
 
 /** One client, or two with the same client id that take each other's session over. */
 const createDevices = (
@@ -145,22 +153,24 @@ const createDevices = (
   index: number,
   longLives: boolean,
   life: LifePlan,
+  qos: 1 | 2,
 ): readonly SubscriberPlan[] => {
   const clientId = `s${index + 1}`;
   const plan: SubscriberPlan = {
     name: clientId,
     clientId,
     persistent: !choices.chance(0.15),
-    filters: choices.pick(filterSets),
+    filters: raised(choices.pick(filterSets), qos),
     acknowledges: choices.chance(0.3) ? (choices.chance(0.3) ? 'never' : 'late') : 'at once',
     away: choices.pick([500, 0, 3_000, 15_000, 60_000]),
     // A message may then be acknowledged twice. Where packet ids come round within seconds, the second would meet the next owner.
     acknowledgesFormer: !longLives,
+    isAlone: true,
     bare: choices.chance(0.05),
     ...life,
   };
   if (!choices.chance(0.15)) return [plan];
   // The session that is there may be the other's: what was received in an older one must not be acknowledged in it.
-  const sharing = { ...plan, acknowledgesFormer: false };
+  const sharing = { ...plan, acknowledgesFormer: false, isAlone: false };
   return [sharing, { ...sharing, name: `${clientId}'`, bare: choices.chance(0.05) }];
 };

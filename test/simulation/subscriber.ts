@@ -8,12 +8,14 @@ export interface SubscriberPlan extends LifePlan {
   readonly name: string;
   readonly clientId: string;
   readonly persistent: boolean;
-  readonly filters: Readonly<Record<string, 0 | 1>>;
+  readonly filters: Readonly<Record<string, 0 | 1 | 2>>;
   readonly acknowledges: 'at once' | 'late' | 'never';
   /** How long it stays away, ms. */
   readonly away: number;
   /** Sometimes acknowledges what it has received on the connection before. */
   readonly acknowledgesFormer: boolean;
+  /** Nobody else has its client id. */
+  readonly isAlone: boolean;
   /** Ignores the rules of the wire. */
   readonly bare: boolean;
 }
@@ -44,6 +46,8 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
   let held = new Set<string>();
   /** Filters it will go on subscribing to. */
   const wanted = new Set(Object.keys(plan.filters));
+  /** Of QoS 2: what the library has had and has yet to see released, by packet id. As long as the session lasts. */
+  const incoming = new Map<number, string>();
   /** Received on this connection and not yet acknowledged: packet id to payload. */
   let unacknowledged = new Map<number, string>();
 
@@ -62,6 +66,7 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         connected = true;
         judge.replied(id);
         if (!packet.sessionPresent) held = new Set();
+        if (!packet.sessionPresent) incoming.clear();
         if (packet.sessionPresent && startsClean) judge.fail(`${name} asked for a clean session and got an old one`);
         startsClean = !persistent;
         if (plan.acknowledgesFormer && packet.sessionPresent && former.size > 0 && choices.chance(0.3)) {
@@ -69,7 +74,7 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
             acknowledged.add(payload);
             judge.acknowledging(id, messageId);
           }
-          from.write(...[...former.keys()].map((messageId) => ({ cmd: 'puback' as const, messageId })));
+          from.write(...[...former.keys()].filter((each) => !incoming.has(each)).map(answer));
         }
         former = new Map();
         break;
@@ -86,12 +91,17 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         }
         break;
       }
+      case 'pubrel':
+        release(from, packet.messageId as number);
+        break;
       case 'publish': {
         const payload = String(packet.payload);
         if (packet.topic.startsWith('$aws/')) timeJudge.told(packet.topic, payload);
-        else judge.received(id, payload, packet.qos, !plan.bare);
+        else if (packet.qos < 2 || !incoming.has(packet.messageId as number))
+          judge.received(id, payload, packet.qos, !plan.bare, plan.isAlone);
         if (packet.qos === 0) break;
         const pid = packet.messageId as number;
+        if (packet.qos === 2) incoming.set(pid, payload);
         if (handedOn.get(payload) === pid && !plan.bare) judge.repeatedly(payload, id);
         handedOn.set(payload, pid);
         const owner = unacknowledged.get(pid);
@@ -105,6 +115,11 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         break;
       }
     }
+  };
+  const release = (to: Link, pid: number): void => {
+    incoming.delete(pid);
+    judge.acknowledging(to.socket.id, pid);
+    to.write({ cmd: 'pubcomp', messageId: pid });
   };
   const onOver = (from: Link): void => {
     if (from !== link) return;
@@ -147,8 +162,9 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
       judge.acknowledging(to.socket.id, messageId);
       unacknowledged.delete(messageId);
     }
-    to.write(...ids.map((messageId) => ({ cmd: 'puback' as const, messageId })));
+    to.write(...ids.map(answer));
   };
+  const answer = (messageId: number): Packet => ({ cmd: incoming.has(messageId) ? 'pubrec' : 'puback', messageId });
   /** Perhaps the gateway never notices, and perhaps it stays away until the broker has. */
   const vanish = (from: Link): void => {
     const isNoticed = !choices.chance(0.1);

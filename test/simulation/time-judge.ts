@@ -29,7 +29,7 @@ interface KnownWill {
   readonly clientId: ClientId;
   readonly payload: string;
   readonly topic: string;
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
   readonly messageId: string;
   state: 'put' | 'in force' | 'over';
   endedAt: number;
@@ -224,7 +224,7 @@ export function createTimeJudge(options: TimeJudgeOptions) {
     const will = wills.get(id);
     if (!will) return;
     will.published++;
-    if (will.qos === 1) judge.acknowledged(will.payload);
+    if (will.qos > 0) judge.acknowledged(will.payload);
   };
 
   /** What travels under the payload of a will is that will. */
@@ -248,7 +248,7 @@ export function createTimeJudge(options: TimeJudgeOptions) {
     }
     if (isKept) fail(`${payload} is not due any more and is kept`);
     if (hasLeft || will.cameBack) return;
-    if (qos === 1 ? will.published === 0 : will.begun === 0 && endedInQuiet) fail(`${payload} was not published`);
+    if (qos > 0 ? will.published === 0 : will.begun === 0 && endedInQuiet) fail(`${payload} was not published`);
   };
 
   // ── Keep-alives ──────────────────────────────────────────────────────────────────────────────────────────────────
