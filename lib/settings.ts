@@ -110,7 +110,7 @@ export const brokerSettings = {
   ),
   maxTopicBytes: v.optional(
     integer(
-      16,
+      8,
       900,
       'bytes',
       'Longest topic name or filter in UTF-8. A longer name closes the connection, a longer filter gets 0x80.',

@@ -7,7 +7,7 @@ import { type Clients, connected, type Stack, startStack } from './stack.ts';
 
 /** What the broker offers, and clients of the bridge are tested with. */
 export const offered = {
-  qos: [0, 1] as const,
+  qos: [0, 1, 2] as const,
   retained: false as boolean,
 };
 

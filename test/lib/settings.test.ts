@@ -29,7 +29,7 @@ describe('a whole-number setting', () => {
     ['maxInFlight', 1, 1_000],
     ['maxSubscriptions', 1, 1_000],
     ['maxClientIdBytes', 23, 900],
-    ['maxTopicBytes', 16, 900],
+    ['maxTopicBytes', 8, 900],
     ['maxTopicLevels', 1, 128],
     ['maxFilterShapes', 1, 1_000],
     ['logRetentionDays', 1, 3_653],
