@@ -11,24 +11,25 @@ const packetId = '0001';
 const topic = '0001 61';
 
 /** Where flags say that a PUBLISH has QoS 1 or 2, the first two bytes of the payload are its packet identifier. */
-const table: readonly (readonly [id: string, name: string, body: string, after: string, instead: string])[] = [
-  // flags:                                                    0123456789abcdef    0123456789abcdef
-  ['MQTT-4.8.0-1', 'the reserved type 0', '', /*            */ '................', '................'],
-  ['MQTT-2.2.2-2', 'CONNECT', '0004 4d515454 04 02 0000 000163', '!...............', 'c...............'],
-  ['MQTT-4.8.0-1', 'CONNACK', '0000', /*                    */ '!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!'],
-  ['MQTT-3.3.1-4', 'PUBLISH', `${topic} ${packetId}`, /*    */ '--aa22....aa22..', '!!!!22....!!22..'],
-  ['MQTT-2.2.2-2', 'PUBACK', packetId, /*                   */ '-...............', '!...............'],
-  ['MQTT-2.2.2-2', 'PUBREC', packetId, /*                   */ '2...............', '!...............'],
-  ['MQTT-3.6.1-1', 'PUBREL', packetId, /*                   */ '..2.............', '..!.............'],
-  ['MQTT-2.2.2-2', 'PUBCOMP', packetId, /*                  */ '2...............', '!...............'],
-  ['MQTT-3.8.1-1', 'SUBSCRIBE', `${packetId} ${topic} 01`, /**/ '..s.............', '..!.............'],
-  ['MQTT-4.8.0-1', 'SUBACK', `${packetId} 00`, /*           */ '!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!'],
-  ['MQTT-3.10.1-1', 'UNSUBSCRIBE', `${packetId} ${topic}`, /**/ '..u.............', '..!.............'],
-  ['MQTT-4.8.0-1', 'UNSUBACK', packetId, /*                 */ '!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!'],
-  ['MQTT-2.2.2-2', 'PINGREQ', '', /*                        */ 'p...............', '!...............'],
-  ['MQTT-4.8.0-1', 'PINGRESP', '', /*                       */ '!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!'],
-  ['MQTT-3.14.1-1', 'DISCONNECT', '', /*                    */ 'd...............', '!...............'],
-  ['MQTT-4.8.0-1', 'the reserved type 15', '', /*           */ '................', '................'],
+const table: readonly (readonly [after: string, instead: string, id: string, name: string, body: string])[] = [
+  //  flags: after CONNECT, instead of it
+  //  0123456789abcdef    0123456789abcdef
+  ['................', '................', 'MQTT-4.8.0-1', 'the reserved type 0', ''],
+  ['!...............', 'c...............', 'MQTT-2.2.2-2', 'CONNECT', '0004 4d515454 04 02 0000 000163'],
+  ['!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!', 'MQTT-4.8.0-1', 'CONNACK', '0000'],
+  ['--aa22....aa22..', '!!!!22....!!22..', 'MQTT-3.3.1-4', 'PUBLISH', `${topic} ${packetId}`],
+  ['-...............', '!...............', 'MQTT-2.2.2-2', 'PUBACK', packetId],
+  ['2...............', '!...............', 'MQTT-2.2.2-2', 'PUBREC', packetId],
+  ['..2.............', '..!.............', 'MQTT-3.6.1-1', 'PUBREL', packetId],
+  ['2...............', '!...............', 'MQTT-2.2.2-2', 'PUBCOMP', packetId],
+  ['..s.............', '..!.............', 'MQTT-3.8.1-1', 'SUBSCRIBE', `${packetId} ${topic} 01`],
+  ['!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!', 'MQTT-4.8.0-1', 'SUBACK', `${packetId} 00`],
+  ['..u.............', '..!.............', 'MQTT-3.10.1-1', 'UNSUBSCRIBE', `${packetId} ${topic}`],
+  ['!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!', 'MQTT-4.8.0-1', 'UNSUBACK', packetId],
+  ['p...............', '!...............', 'MQTT-2.2.2-2', 'PINGREQ', ''],
+  ['!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!', 'MQTT-4.8.0-1', 'PINGRESP', ''],
+  ['d...............', '!...............', 'MQTT-3.14.1-1', 'DISCONNECT', ''],
+  ['................', '................', 'MQTT-4.8.0-1', 'the reserved type 15', ''],
 ];
 
 const closings: Readonly<Record<string, string>> = {
@@ -81,17 +82,17 @@ const outcomeOf = async (frame: string, connected: boolean): Promise<string> => 
 const flags = Array.from({ length: 16 }, (_, each) => each);
 
 describe('every flag nibble', () => {
-  describe.each(table.map((row, type) => [...row, type] as const))(
-    '[%s] of %s',
-    (_id, _name, body, after, instead, type) => {
-      it.each([
-        ['after CONNECT', true, after],
-        ['instead of CONNECT', false, instead],
-      ])('%s has the outcome that MQTT prescribes', async (_when, connected, prescribed) => {
-        const outcomes = [];
-        for (const each of flags) outcomes.push(await outcomeOf(frameOf(type, each, body), connected));
-        expect(outcomes.join('')).toBe(prescribed);
-      });
-    },
+  const named = table.map(
+    ([after, instead, id, name, body], type) => [id, name, { after, instead, body, type }] as const,
   );
+  describe.each(named)('[%s] of %s', (_id, _name, { after, instead, body, type }) => {
+    it.each([
+      ['after CONNECT', true, after],
+      ['instead of CONNECT', false, instead],
+    ])('%s has the outcome that MQTT prescribes', async (_when, connected, prescribed) => {
+      const outcomes = [];
+      for (const each of flags) outcomes.push(await outcomeOf(frameOf(type, each, body), connected));
+      expect(outcomes.join('')).toBe(prescribed);
+    });
+  });
 });

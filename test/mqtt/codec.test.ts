@@ -130,7 +130,8 @@ describe('encode', () => {
       [{ type: 'unsuback', packetId }, 0xb0],
       [{ type: 'pingresp' }, 0xd0],
     ];
-    for (const [packet, firstByte] of written) expect([packet.type, encode(packet)[0]]).toEqual([packet.type, firstByte]);
+    for (const [packet, firstByte] of written)
+      expect([packet.type, encode(packet)[0]]).toEqual([packet.type, firstByte]);
   });
 
   it('[MQTT-2.3.1-5] writes no packet identifier into a PUBLISH with QoS 0', () => {
