@@ -37,7 +37,7 @@ describe('SUBACK', () => {
     ]);
   });
 
-  it('[MQTT-3.8.4-5] [MQTT-3.9.3-1] [MQTT-3.9.3-2] has a return code for each filter, in its place', async () => {
+  it('[MQTT-3.8.4-5] [MQTT-3.9.3-1] [MQTT-3.9.3-2] [MQTT-4.7.1-2] [MQTT-4.7.1-3] has a return code for each filter, in its place', async () => {
     const { client, receives } = await connected();
     const { packets } = await client.send(
       subscribeTo([

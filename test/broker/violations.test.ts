@@ -57,6 +57,8 @@ const sentAfterConnect: readonly Row[] = [
   ['MQTT-4.7.1-1', '+ within a level of it', publishTo('a+b/c'), 'topic-invalid', '[MQTT-3.3.2-2]'],
   ['MQTT-4.7.1-1', '# within a level of it', publishTo('a/b#'), 'topic-invalid', '[MQTT-3.3.2-2]'],
   ['MQTT-4.7.3-1', 'an empty topic', publishTo(''), 'topic-invalid', '[MQTT-4.7.3-1]'],
+  ['MQTT-4.7.3-2', 'U+0000 at the end of a topic', publishTo('a/\0'), 'malformed-packet', '[MQTT-1.5.3-2]'],
+  ['MQTT-4.7.3-2', 'nothing but U+0000 as a filter', hex('82 06 0001 000100 00'), 'malformed-packet', '[MQTT-1.5.3-2]'],
   ['MQTT-3.6.1-1', 'a PUBREL with the flags 0000', hex('60 02 0001'), 'malformed-packet', '[MQTT-3.6.1-1]'],
   [
     'MQTT-3.8.1-1',

@@ -63,6 +63,14 @@ describe('decode', () => {
     expect(decode(packet('30', string(topic)))).toMatchObject({ topic });
   });
 
+  it.each(['\u0001', '\u001f', '\u007f', '\u009f', '\ufdd0', '\ufffe', '\uffff', '\u{1ffff}', '\u{10fffe}'])(
+    '[MQTT-1.5.3-1] keeps %j, which a server may refuse and this one does not: it is well-formed',
+    (character) => {
+      const topic = `a/${character}`;
+      expect(decode(packet('30', string(topic)))).toMatchObject({ topic });
+    },
+  );
+
   it('reads a remaining length with more bytes than it needs, which 3.1.1 allows', () => {
     expect(decode(bytes('c0 80808000'))).toEqual({ type: 'pingreq' });
     expect(decode(bytes('40 82808000 0001'))).toEqual({ type: 'puback', packetId: 1 });
