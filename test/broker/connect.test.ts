@@ -128,6 +128,14 @@ describe('client ids', () => {
     expect(close).toBeUndefined();
   });
 
+  it.each(['7', '0123456789abcdefghijklm', 'nopqrstuvwxyzABCDEFGHIJ', 'KLMNOPQRSTUVWXYZ'])(
+    '[MQTT-3.1.3-5] are accepted where the setting is as narrow as it can be: %s',
+    async (clientId) => {
+      const { packets } = await createWorld({ maxClientIdBytes: 23 }).open().send(connectPacket(clientId));
+      expect(packets).toMatchObject([{ cmd: 'connack', returnCode: 0 }]);
+    },
+  );
+
   it('are measured in bytes of UTF-8', async () => {
     const world = createWorld();
     const { packets } = await world.open().send(connectPacket('€'.repeat(86)));
