@@ -2,8 +2,8 @@
  * Every packet type with every flag nibble (§2.2), sent after CONNECT and instead of it: 512 first bytes, each with the outcome
  * that MQTT prescribes. One character each, for the flags 0 to 15:
  *
- * `-` taken, no answer. `a` PUBACK. `s` SUBACK. `u` UNSUBACK. `p` PINGRESP. `c` CONNACK 0. `d` closes as a DISCONNECT does.
- * `.` closes: malformed. `!` closes: protocol violation. `2` closes: QoS 2 is not offered yet.
+ * `-` taken, no answer. `a` PUBACK. `r` PUBREC. `l` PUBREL. `m` PUBCOMP. `s` SUBACK. `u` UNSUBACK. `p` PINGRESP. `c` CONNACK 0. `d` closes as a DISCONNECT does.
+ * `.` closes: malformed. `!` closes: protocol violation.
  */
 import { createWorld, payloads, pingreq, publishPacket, subscribePacket } from './world.ts';
 
@@ -17,11 +17,11 @@ const table: readonly (readonly [after: string, instead: string, id: string, nam
   ['................', '................', 'MQTT-4.8.0-1', 'the reserved type 0', ''],
   ['!...............', 'c...............', 'MQTT-2.2.2-2', 'CONNECT', '0004 4d515454 04 02 0000 000163'],
   ['!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!', 'MQTT-4.8.0-1', 'CONNACK', '0000'],
-  ['--aa22....aa22..', '!!!!22....!!22..', 'MQTT-3.3.1-4', 'PUBLISH', `${topic} ${packetId}`],
+  ['--aarr....aarr..', '!!!!!!....!!!!..', 'MQTT-3.3.1-4', 'PUBLISH', `${topic} ${packetId}`],
   ['-...............', '!...............', 'MQTT-2.2.2-2', 'PUBACK', packetId],
-  ['2...............', '!...............', 'MQTT-2.2.2-2', 'PUBREC', packetId],
-  ['..2.............', '..!.............', 'MQTT-3.6.1-1', 'PUBREL', packetId],
-  ['2...............', '!...............', 'MQTT-2.2.2-2', 'PUBCOMP', packetId],
+  ['l...............', '!...............', 'MQTT-2.2.2-2', 'PUBREC', packetId],
+  ['..m.............', '..!.............', 'MQTT-3.6.1-1', 'PUBREL', packetId],
+  ['-...............', '!...............', 'MQTT-2.2.2-2', 'PUBCOMP', packetId],
   ['..s.............', '..!.............', 'MQTT-3.8.1-1', 'SUBSCRIBE', `${packetId} ${topic} 01`],
   ['!!!!!!!!!!!!!!!!', '!!!!!!!!!!!!!!!!', 'MQTT-4.8.0-1', 'SUBACK', `${packetId} 00`],
   ['..u.............', '..!.............', 'MQTT-3.10.1-1', 'UNSUBSCRIBE', `${packetId} ${topic}`],
@@ -35,11 +35,13 @@ const table: readonly (readonly [after: string, instead: string, id: string, nam
 const closings: Readonly<Record<string, string>> = {
   'malformed-packet': '.',
   'protocol-violation': '!',
-  unsupported: '2',
   disconnected: 'd',
 };
 const answers: Readonly<Record<string, string>> = {
   puback: 'a',
+  pubrec: 'r',
+  pubrel: 'l',
+  pubcomp: 'm',
   suback: 's',
   unsuback: 'u',
   pingresp: 'p',

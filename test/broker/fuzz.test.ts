@@ -98,8 +98,8 @@ const isServed = async (bystander: Bystander): Promise<void> => {
 
 const REPLY =
   /^!(\d{1,15})(?:;close=([a-z-]+))?(?:;token=([\w.-]{1,1400}))?(?:;next=(\d{1,15}))?:([A-Za-z0-9+/]*={0,2})$/;
-/** CONNACK, PUBACK, SUBACK, UNSUBACK, PINGRESP. */
-const answers = [2, 4, 9, 11, 13];
+/** CONNACK, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, PINGRESP. */
+const answers = [2, 4, 5, 6, 7, 9, 11, 13];
 const violations = [
   'malformed-frame',
   'malformed-packet',
@@ -252,6 +252,9 @@ describe('whatever is sent', () => {
     ['PUBACK', puback(1)],
     ['PUBLISH with QoS 0', publishPacket('a', '', 0)],
     ['PUBLISH with QoS 1', publishPacket('a', '', 1)],
+    ['PUBLISH with QoS 2', publishPacket('a', '', 2)],
+    ['PUBREC', { cmd: 'pubrec', messageId: 1 }],
+    ['PUBREL', { cmd: 'pubrel', messageId: 1 }],
     ['SUBSCRIBE', subscribePacket({ a: 1 })],
     ['SUBSCRIBE with forbidden filters', subscribePacket({ 'a+': 1, '#b': 1, '': 1 })],
     ['UNSUBSCRIBE', { cmd: 'unsubscribe', messageId: 1, unsubscriptions: ['a', 'b'] }],
