@@ -170,10 +170,8 @@ describe('whatever is sent', () => {
     const count = (event: string): number => events.filter((each) => each === event).length;
     const isViolation = close !== undefined && violations.includes(close);
     must(close === undefined || isViolation || ['refused', 'disconnected'].includes(close), 'a reason is known', text);
-    // A part that comes too late is answered in passing.
-    const isLatePart = close === 'not-connected' && body.startsWith('~');
-    must(isLatePart || count('violation') === (isViolation ? 1 : 0), 'a violation is one line', [fresh, text]);
-    must(isLatePart || !isViolation || fresh.some(({ reason }) => reason === close), 'it says what was wrong', fresh);
+    must(count('violation') === (isViolation ? 1 : 0), 'a violation is one line', [fresh, text]);
+    must(!isViolation || fresh.some(({ reason }) => reason === close), 'it says what was wrong', fresh);
     must(count('connect-refused') === (close === 'refused' ? 1 : 0), 'a refusal is one line', fresh);
     must(count('error') === 0, 'nothing failed', fresh);
     // A client id may be logged, whatever stands in it.
