@@ -54,7 +54,13 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     timersQueue: send,
   },
   redeliver: {
-    sessionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+    sessionsTable: [
+      'dynamodb:GetItem',
+      'dynamodb:Query',
+      'dynamodb:PutItem',
+      'dynamodb:UpdateItem',
+      'dynamodb:DeleteItem',
+    ],
     clientQueues: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
     redeliveryQueue: [...send, ...consume],
     timersQueue: send,

@@ -70,7 +70,8 @@ export function render(statements: readonly Statement[], tests: ReadonlyMap<stri
   ].join('\n\n');
 }
 
-function testFiles(folder: string): readonly string[] {
+/** The test files below the folder, sorted, as paths from the root of the project. */
+export function testFiles(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.test.ts'))
     .map((path) => join(folder, path).replaceAll('\\', '/'))

@@ -10,6 +10,7 @@ const slowest = [
   'test/simulation/simulation',
   'test/simulation/mutants',
   'test/e2e/killed-lambdas',
+  'test/broker/fuzz',
   'test/model/model',
 ];
 

@@ -105,7 +105,8 @@ const dealWith = async (context: Context, frame: Frame, work: Work): Promise<Clo
     const stored = { index, count, text: piece, receivedAt: context.clock.now() };
     hear(context, frame, work, context.connections.read(frame.connectionId));
     const [connection] = await together([work.known, context.connections.putPiece(frame.connectionId, stored)]);
-    return connection?.state === 'closed' ? 'not-connected' : undefined;
+    if (connection?.state === 'closed') throw new NotConnected();
+    return undefined;
   }
   const { connection, pieces } = await context.connections.readWithPieces(frame.connectionId);
   const whole = readPackets(context, fromBase64(joinPieces(context, pieces, count) + piece));
@@ -220,7 +221,8 @@ const leaveLate = async (context: Context, connection: Connection | undefined): 
 
 const admittedOnly = (connection: Connection | undefined): Connection => {
   if (!connection) throw new ProtocolViolation('protocol-violation', 'a packet before CONNECT [MQTT-3.1.0-1]');
-  if (connection.state === 'closed') throw new NotConnected();
+  // `announced`, too: nothing is answered before CONNACK [MQTT-3.2.0-1], nor dealt with if there is none [MQTT-3.1.4-5].
+  if (connection.state !== 'connected') throw new NotConnected();
   return connection;
 };
 

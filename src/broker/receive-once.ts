@@ -7,7 +7,6 @@
  * - PUBREL leaves the note behind, with its epoch: a stalled Lambda of an older connection must not take its packet for a new
  *   message.
  */
-import { Buffer } from 'node:buffer';
 import type { Publish, Pubrel } from '../mqtt/packets.ts';
 import type { Change } from '../session/change.ts';
 import type { MessageId } from '../session/ids.ts';
@@ -29,6 +28,9 @@ export async function publishOnce(context: Context, session: SessionEpoch, packe
   await distribute(context, once, Promise.resolve(), repeated);
 }
 
+/** Every byte is a character of its own. */
+const oneToOne = new TextDecoder('latin1');
+
 interface Note {
   readonly id: MessageId;
   /** It has not come before, as far as anybody knows. */
@@ -39,7 +41,7 @@ const note = async (context: Context, session: SessionEpoch, packet: Publish): P
   const { packetId = 0 } = packet;
   const incoming: Incoming = {
     id: context.ids.message(),
-    digest: context.secrets.hash(`${packet.topic}\u0000${Buffer.from(packet.payload).toString('base64')}`),
+    digest: context.secrets.hash(`${packet.topic}\u0000${oneToOne.decode(packet.payload)}`),
     epoch: session.epoch,
     released: false,
   };

@@ -7,9 +7,10 @@ import { Buffer } from 'node:buffer';
 export const encodeResumeToken = (clientId: string, secret: string): string =>
   `${Buffer.from(clientId).toString('base64url')}.${secret}`;
 
-/** Nothing is checked here but the form; `undefined` where that is wrong. */
+/** Nothing is checked here but the form; `undefined` where that is wrong: a client id has one way to be written. */
 export function parseResumeToken(token: string): { readonly clientId: string; readonly secret: string } | undefined {
-  const parts = /^([\w-]+)\.([\w-]+)$/.exec(token);
-  if (!parts) return undefined;
-  return { clientId: Buffer.from(parts[1] ?? '', 'base64url').toString(), secret: parts[2] ?? '' };
+  const [, name, secret] = /^([\w-]+)\.([\w-]+)$/.exec(token) ?? [];
+  if (name === undefined || secret === undefined) return undefined;
+  const clientId = Buffer.from(name, 'base64url').toString();
+  return encodeResumeToken(clientId, secret) === token ? { clientId, secret } : undefined;
 }

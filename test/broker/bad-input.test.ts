@@ -1,10 +1,9 @@
-import fc from 'fast-check';
+/** Input that the wire or the settings of this broker forbid. What MQTT forbids: `violations.test.ts`. */
 import { connectPacket, createWorld, encodeFrame, payloads, publishPacket, subscribePacket } from './world.ts';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex').toString('base64');
-const publishTo = (topic: string) => encodeRaw(topic);
 /** A QoS 0 PUBLISH whose topic no encoder would let through. */
-const encodeRaw = (topic: string | Buffer): string => {
+const publishTo = (topic: string): string => {
   const bytes = Buffer.from(topic);
   const body = Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes, Buffer.from('x')]);
   const length = body.length < 128 ? [body.length] : [(body.length & 127) | 128, body.length >> 7];
@@ -23,20 +22,13 @@ describe('bad input after CONNECT', () => {
     ['a part beyond its count', '~2.2:wAA=', 'malformed-frame'],
     ['a last part whose others are missing', '~2.3:wAA=', 'malformed-frame'],
     ['more parts than the largest packet has', '~0.999:wAA=', 'packet-too-large'],
-    ['[MQTT-2.2.2-2] a reserved flag', hex('c1 00'), 'malformed-packet'],
     ['a truncated packet', hex('30 05 00 01 61'), 'malformed-packet'],
     ['a remaining length of five bytes', hex('30 ff ff ff ff 01'), 'malformed-packet'],
-    ['[MQTT-1.5.3-1] invalid UTF-8 in a topic', encodeRaw(Buffer.from([0x61, 0xc3, 0x28])), 'malformed-packet'],
-    ['[MQTT-1.5.3-2] U+0000 in a topic', publishTo('a\0b'), 'malformed-packet'],
-    ['[MQTT-3.3.2-2] + in a PUBLISH topic', publishTo('a/+'), 'topic-invalid'],
-    ['[MQTT-3.3.2-2] # in a PUBLISH topic', publishTo('a/#'), 'topic-invalid'],
-    ['[MQTT-4.7.3-1] an empty topic', publishTo(''), 'topic-invalid'],
     ['a topic above maxTopicBytes', publishTo('x'.repeat(513)), 'topic-invalid'],
     ['a topic above maxTopicLevels', publishTo('/'.repeat(16)), 'topic-invalid'],
-    ['[MQTT-3.3.1-4] both QoS bits', hex('36 06 00 01 61 00 01 78'), 'malformed-packet'],
-    ['[MQTT-3.1.0-2] a second CONNECT', encodeFrame([connectPacket('again')]), 'protocol-violation'],
+    ['a second CONNECT', encodeFrame([connectPacket('again')]), 'protocol-violation'],
     [
-      '[MQTT-3.1.0-2] a second CONNECT behind a PINGREQ',
+      'a second CONNECT behind a PINGREQ',
       encodeFrame([{ cmd: 'pingreq' }, connectPacket('again')]),
       'protocol-violation',
     ],
@@ -72,39 +64,11 @@ describe('bad input after CONNECT', () => {
   });
 });
 
-describe('bad input instead of CONNECT', () => {
+describe('a CONNECT that is refused', () => {
   it.each([
-    ['[MQTT-3.1.0-1] a PUBLISH', encodeFrame([publishPacket('a', 'x')]), 'protocol-violation'],
-    ['a PINGREQ', encodeFrame([{ cmd: 'pingreq' }]), 'protocol-violation'],
-    [
-      '[MQTT-3.1.2-1] another protocol name',
-      hex('10 10 00 04 4d 51 54 58 04 02 00 3c 00 04 61 62 63 64'),
-      'malformed-packet',
-    ],
-    [
-      '[MQTT-3.1.2-3] the reserved CONNECT flag',
-      hex('10 10 00 04 4d 51 54 54 04 03 00 3c 00 04 61 62 63 64'),
-      'malformed-packet',
-    ],
-    [
-      '[MQTT-3.1.2-22] a password without a user name',
-      hex('10 13 00 04 4d 51 54 54 04 42 00 3c 00 04 61 62 63 64 00 01 78'),
-      'malformed-packet',
-    ],
-  ])('%s closes the connection without a CONNACK', async (_, body, reason) => {
-    const world = createWorld();
-    const client = world.open();
-    const reply = await client.frame(body);
-    expect(reply.packets).toEqual([]);
-    expect(reply.close).toBe(reason);
-    expect(world.logged('violation')).toHaveLength(1);
-    expect(world.stores.sessions.all()).toEqual([]);
-  });
-
-  it.each([
-    ['[MQTT-3.1.2-2] protocol level 3', hex('10 10 00 04 4d 51 54 54 03 02 00 3c 00 04 61 62 63 64'), 1],
-    ['[MQTT-3.1.2-2] protocol level 5', hex('10 11 00 04 4d 51 54 54 05 02 00 3c 00 00 04 61 62 63 64'), 1],
-    ['[MQTT-3.1.3-8] no client id and cleanSession 0', hex('10 0c 00 04 4d 51 54 54 04 00 00 3c 00 00'), 2],
+    ['protocol level 3', hex('10 10 00 04 4d 51 54 54 03 02 00 3c 00 04 61 62 63 64'), 1],
+    ['protocol level 5', hex('10 11 00 04 4d 51 54 54 05 02 00 3c 00 00 04 61 62 63 64'), 1],
+    ['no client id and cleanSession 0', hex('10 0c 00 04 4d 51 54 54 04 00 00 3c 00 00'), 2],
     ['a client id above maxClientIdBytes', encodeFrame([connectPacket('x'.repeat(257))]), 2],
   ])('[MQTT-3.2.2-5] %s is refused with its return code, then closed', async (_, body, returnCode) => {
     const world = createWorld();
@@ -123,44 +87,5 @@ describe('bad input instead of CONNECT', () => {
     const reply = await world.open().send({ ...connectPacket(''), clean: true });
     expect(reply.packets).toMatchObject([{ cmd: 'connack', returnCode: 0, sessionPresent: false }]);
     expect(world.stores.sessions.all()).toHaveLength(1);
-  });
-});
-
-describe('any input', () => {
-  it('gets exactly one reply and harms nobody', async () => {
-    const world = createWorld();
-    const other = await world.connect('other');
-    await other.send(subscribePacket({ 'only/mine': 1 }));
-    const mutated = fc
-      .tuple(
-        fc.constantFrom(
-          encodeFrame([connectPacket('c')]),
-          encodeFrame([publishPacket('a', 'x')]),
-          encodeFrame([subscribePacket({ 'a/#': 1 })]),
-        ),
-        fc.nat(200),
-        fc.nat(255),
-      )
-      .map(([frame, at, value]) => {
-        const bytes = Buffer.from(frame, 'base64');
-        bytes[at % bytes.length] = value;
-        return bytes.toString('base64');
-      });
-    const anything = fc.oneof(
-      fc.string(),
-      fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes).toString('base64')),
-      mutated,
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.boolean(), anything, async (connected, body) => {
-        const client = connected ? await world.connect('client') : world.open();
-        const reply = await client.frame(body);
-        expect(reply.taken).toBeGreaterThanOrEqual(0);
-        expect(world.logged('error')).toEqual([]);
-        await client.drop();
-      }),
-      { numRuns: 1_000 },
-    );
-    expect((await other.send({ cmd: 'pingreq' })).packets).toMatchObject([{ cmd: 'pingresp' }]);
   });
 });

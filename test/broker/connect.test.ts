@@ -115,6 +115,39 @@ describe('a CONNECT that is not one', () => {
   });
 });
 
+describe('a packet that comes while its CONNECT is under way', () => {
+  it.each<[string, Packet]>([
+    ['PUBLISH', publishPacket('a', 'early')],
+    ['PUBLISH with QoS 0', publishPacket('a', 'early', 0)],
+    ['SUBSCRIBE', subscribePacket({ a: 0 })],
+    ['PUBACK', { cmd: 'puback', messageId: 1 }],
+    ['PINGREQ', pingreq],
+    ['DISCONNECT', disconnect],
+  ])('[MQTT-3.2.0-1] [MQTT-3.1.4-5] is neither dealt with nor answered: %s', async (_what, packet) => {
+    let meanwhile = async () => {};
+    const world = createWorld({}, ({ sessions }) => ({
+      sessions: {
+        ...sessions,
+        change: async (...change) => {
+          await meanwhile();
+          return sessions.change(...change);
+        },
+      },
+    }));
+    const observer = await world.connect('observer');
+    await observer.send(subscribePacket({ '#': 1 }));
+    const client = world.open();
+    let early: unknown;
+    meanwhile = async () => {
+      meanwhile = async () => {};
+      early = await client.send(packet);
+    };
+    expect(await client.send(connectPacket('client'))).toMatchObject({ taken: 0, packets: [], close: 'not-connected' });
+    expect(early).toMatchObject({ taken: 0, packets: [], close: 'not-connected' });
+    expect(observer.pushes()).toEqual([]);
+  });
+});
+
 describe('client ids', () => {
   it.each([
     ['one character', 'a'],
@@ -127,6 +160,14 @@ describe('client ids', () => {
     expect(packets).toMatchObject([{ cmd: 'connack', returnCode: 0 }]);
     expect(close).toBeUndefined();
   });
+
+  it.each(['7', '0123456789abcdefghijklm', 'nopqrstuvwxyzABCDEFGHIJ', 'KLMNOPQRSTUVWXYZ'])(
+    '[MQTT-3.1.3-5] are accepted where the setting is as narrow as it can be: %s',
+    async (clientId) => {
+      const { packets } = await createWorld({ maxClientIdBytes: 23 }).open().send(connectPacket(clientId));
+      expect(packets).toMatchObject([{ cmd: 'connack', returnCode: 0 }]);
+    },
+  );
 
   it('are measured in bytes of UTF-8', async () => {
     const world = createWorld();

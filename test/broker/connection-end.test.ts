@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { handleDisconnect } from '../../src/broker/handle-disconnect.ts';
 import type { Ports } from '../../src/broker/ports.ts';
+import { sweep } from '../../src/broker/sweep.ts';
 import { decode, splitPackets } from '../../src/mqtt/codec.ts';
 import { ProtocolViolation } from '../../src/mqtt/violation.ts';
 import type { ClientId, ConnectionId } from '../../src/session/ids.ts';
@@ -107,8 +108,10 @@ it('[MQTT-4.1.0-2] a session lasts at least as long as its connection, whatever 
   for (const client of clients) await client.send(subscribePacket({ a: 1 }));
   world.advance(7_200_000);
   await world.runJobs();
+  await sweep(world.context);
   await (await world.connect('publisher')).send(publishPacket('a', 'x'));
   for (const client of clients) expect(payloads(client.pushes())).toEqual(['x']);
+  expect(await world.connect('persistent', { clean: false })).toMatchObject({ sessionPresent: true });
 });
 
 describe('$disconnect', () => {

@@ -130,14 +130,16 @@ describe('a session that expires', () => {
 });
 
 describe('the topics of the broker', () => {
-  it.each([0, 1] as const)('are refused to clients, QoS %s', async (qos) => {
+  it.each([0, 1] as const)('[MQTT-3.3.5-2] are refused to clients: the connection closes, QoS %s', async (qos) => {
     const { world, events } = await watch();
     const client = await world.connect('client');
     await events();
-    expect((await client.send(publishPacket('$aws/events/presence/connected/x', '{}', qos))).close).toBe(
-      'topic-invalid',
-    );
+    const reply = await client.send(publishPacket('$aws/events/presence/connected/x', '{}', qos));
+    expect(reply).toMatchObject({ taken: 0, packets: [], close: 'topic-invalid' });
     expect((await events()).map(({ eventType }) => eventType)).toEqual(['disconnected']);
+    world.advance(2_000);
+    await world.runJobs();
+    expect(client.isOpen()).toBe(false);
   });
 
   it('are not matched by a filter that begins with a wildcard [MQTT-4.7.2-1]', async () => {

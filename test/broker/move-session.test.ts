@@ -140,10 +140,25 @@ describe('wire §8: a token', () => {
       (token: string, other: string) => token.replace(/\..*/, other.replace(/.*\./, '.')),
     ],
     ['a client that nobody knows', () => 'bm9ib2R5.secret-1'],
+    ['nothing but a dot', () => '.'],
   ])('with %s moves nothing', async (_what, spoil) => {
     const { world, old } = await scene(false);
     const other = await world.connect('other', { clean: false });
     await refused(world, spoil(old.token, other.token));
+  });
+
+  it.each(['client', 'client7', 'client70'])('moves nothing with one character changed: %s', async (clientId) => {
+    const world = createWorld();
+    const { token } = await world.connect(clientId, { clean: false });
+    const before = await world.session(clientId);
+    for (let at = 0; at < token.length; at++) {
+      for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.') {
+        const changed = token.slice(0, at) + character + token.slice(at + 1);
+        if (changed === token) continue;
+        expect([changed, (await world.open().move(changed)).close]).toEqual([changed, 'not-connected']);
+      }
+    }
+    expect(await world.session(clientId)).toEqual(before);
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import type { ClientId } from '../../src/session/ids.ts';
-import { createWorld, type Packet, payloads, publishPacket, subscribePacket } from './world.ts';
+import { createWorld, type Packet, payloads, puback, publishPacket, subscribePacket } from './world.ts';
 
 type Qos = 0 | 1 | 2;
 
@@ -37,7 +37,7 @@ describe('SUBACK', () => {
     ]);
   });
 
-  it('[MQTT-3.8.4-5] [MQTT-3.9.3-1] [MQTT-3.9.3-2] has a return code for each filter, in its place', async () => {
+  it('[MQTT-3.8.4-5] [MQTT-3.9.3-1] [MQTT-3.9.3-2] [MQTT-4.7.1-2] [MQTT-4.7.1-3] has a return code for each filter, in its place', async () => {
     const { client, receives } = await connected();
     const { packets } = await client.send(
       subscribeTo([
@@ -114,14 +114,22 @@ describe('[MQTT-3.8.4-3] a second subscription to the same filter', () => {
     expect(await receives('a/b')).toEqual([received, 'zero 0']);
   });
 
-  it('leaves what is in flight as it is', async () => {
-    const { world, client, publisher } = await connected();
+  it('interrupts no flow: what is in flight with QoS 1 stays that, comes again with DUP, and ends with its PUBACK', async () => {
+    const { world, publisher } = await connected();
+    const client = await world.connect('persistent', { clean: false });
     await client.send(subscribePacket({ a: 1 }));
     await publisher.send(publishPacket('a', 'in flight'));
-    const before = world.stores.inFlight.all();
-    expect(before).toHaveLength(1);
+    const [first] = client.pushes();
     await client.send(subscribePacket({ a: 0 }));
-    expect(world.stores.inFlight.all()).toEqual(before);
+    await client.drop();
+    const back = await world.connect('persistent', { clean: false });
+    await world.drain(2_000);
+    const again = back.pushes();
+    expect(again).toMatchObject([{ ...first, dup: true, qos: 1 }]);
+    await back.send(puback(first?.messageId));
+    expect(world.stores.inFlight.all()).toEqual([]);
+    await publisher.send(publishPacket('a', 'new'));
+    expect(back.pushes()).toMatchObject([{ payload: Buffer.from('new'), qos: 0 }]);
   });
 
   it('is another subscription where the filter differs in one character, though it matches the same', async () => {

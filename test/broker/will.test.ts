@@ -37,7 +37,7 @@ const scene = async (qos: 0 | 1 = 1, settings = {}) => {
 };
 
 describe.each([0, 1] as const)('a will with QoS %s', (qos) => {
-  it('[MQTT-3.1.2-8] [MQTT-3.1.2-9] [MQTT-3.1.2-10] is published once when the socket is gone, within a few seconds, and then removed', async () => {
+  it('[MQTT-3.1.2-8] [MQTT-3.1.2-10] is published once when the socket is gone, within a few seconds, and then removed', async () => {
     const { world, watcher, client } = await scene(qos);
     await client.drop();
     expect(watcher.wills()).toEqual([]);
@@ -47,6 +47,15 @@ describe.each([0, 1] as const)('a will with QoS %s', (qos) => {
     await world.pass(3 * 60);
     expect(watcher.wills()).toEqual([]);
     expect(world.stores.wills.all()).toEqual([]);
+  });
+
+  it('[MQTT-3.1.2-9] is published to its Will Topic, with its Will Message and its Will QoS', async () => {
+    const { watcher, world, client } = await scene(qos);
+    await client.drop();
+    await world.pass(3);
+    expect(watcher.pushes()).toMatchObject([
+      { cmd: 'publish', topic: 'gone/client', payload: Buffer.from('first'), qos, dup: false },
+    ]);
   });
 
   it('[MQTT-3.1.2-8] is published where the gateway never says that the socket is gone: keep-alive', async () => {

@@ -6,6 +6,7 @@ import {
   readStatements,
   render,
   type Statement,
+  testFiles,
   testsById,
 } from '../../scripts/conformance.ts';
 import { withSection } from '../../scripts/generated-sections.ts';
@@ -87,6 +88,11 @@ describe('docs/conformance/mqtt-3.1.1.json', () => {
       if (note !== undefined) expect(noteKinds.filter((kind) => note.startsWith(`${kind}: `))).toHaveLength(1);
     },
   );
+});
+
+it('no id hides in the text of a cell, where it is no evidence: it has a column of its own', () => {
+  const hidden = testFiles('test').filter((file) => /\[\s*(['"`])\[MQTT-/.test(readFileSync(file, 'utf8')));
+  expect(hidden.filter((file) => !file.startsWith('test/docs/'))).toEqual([]);
 });
 
 describe('namedIds', () => {

@@ -44,7 +44,7 @@ const expected: Record<string, Record<string, string[]>> = {
   },
   RedeliverRole: {
     '{RedeliverLogs.Arn}': logs,
-    [sessions]: itemsBut('DeleteItem'),
+    [sessions]: items,
     [clientQueues]: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'],
     [redelivery]: [...consume, send],
     [timers]: [send],

@@ -11,12 +11,16 @@ export function string(text: string): string {
 
 /** A control packet, its remaining length filled in. */
 export function packet(firstByte: string, body: string): Uint8Array {
-  const rest = bytes(body);
+  return packetOf(bytes(firstByte)[0] ?? 0, bytes(body));
+}
+
+/** The same, from bytes. */
+export function packetOf(firstByte: number, body: Uint8Array): Uint8Array {
   const length: number[] = [];
-  let left = rest.length;
+  let left = body.length;
   do {
     length.push((left % 128) | (left >= 128 ? 0x80 : 0));
     left = Math.floor(left / 128);
   } while (left > 0);
-  return new Uint8Array([...bytes(firstByte), ...length, ...rest]);
+  return new Uint8Array([firstByte, ...length, ...body]);
 }

@@ -5,12 +5,22 @@ import type { ClientPacket } from '../../src/mqtt/packets.ts';
 import { ProtocolViolation } from '../../src/mqtt/violation.ts';
 import { clientPacket } from './arbitrary-packets.ts';
 import { bytes, packet, string } from './bytes.ts';
+import { damagedPacket } from './damaged-packets.ts';
 import { clientVectors } from './vectors.ts';
 
 /** What decode makes of the bytes; `undefined` for a violation. Anything else that is thrown fails the test. */
 function decodedOrRefused(input: Uint8Array): ClientPacket | undefined {
   try {
     return decode(input);
+  } catch (error) {
+    if (error instanceof ProtocolViolation) return undefined;
+    throw error;
+  }
+}
+
+function splitOrRefused(frame: Uint8Array): readonly Uint8Array[] | undefined {
+  try {
+    return splitPackets(frame);
   } catch (error) {
     if (error instanceof ProtocolViolation) return undefined;
     throw error;
@@ -46,6 +56,7 @@ it('splitPackets finds the packets that were put together', () =>
       const frame = new Uint8Array(packets.flatMap((one) => [...encode(one)]));
       expect(splitPackets(frame).map(decode)).toEqual(packets);
     }),
+    { numRuns: 500 },
   ));
 
 it('any bytes are read exactly, or refused with a ProtocolViolation', () =>
@@ -83,6 +94,20 @@ it('every bit flip of a valid packet is read exactly, or refused with a Protocol
     }
   }
 });
+
+it('whatever becomes of what real clients send is read exactly, or refused with a ProtocolViolation', () =>
+  fc.assert(fc.property(damagedPacket, readsExactlyOrRefuses), { numRuns: 10_000 }));
+
+it('whatever becomes of a frame full of it is cut into its packets, or refused', () =>
+  fc.assert(
+    fc.property(fc.array(damagedPacket, { minLength: 1, maxLength: 5 }), (packets) => {
+      const frame = new Uint8Array(packets.flatMap((one) => [...one]));
+      const pieces = splitOrRefused(frame);
+      if (pieces) expect(Buffer.concat(pieces).equals(frame)).toBe(true);
+      for (const piece of pieces ?? []) readsExactlyOrRefuses(piece);
+    }),
+    { numRuns: 2_000 },
+  ));
 
 it('every truncation of a valid packet is refused', () => {
   for (const vector of vectors) {

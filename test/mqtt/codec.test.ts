@@ -1,5 +1,6 @@
 /** What the codec accepts and writes, byte by byte. What it refuses: codec-refusals.test.ts. */
 import { decode, encode, splitPackets } from '../../src/mqtt/codec.ts';
+import type { ServerPacket } from '../../src/mqtt/packets.ts';
 import { bytes, packet, string } from './bytes.ts';
 import { clientVectors, serverVectors } from './vectors.ts';
 
@@ -39,7 +40,7 @@ describe('decode', () => {
     }
   });
 
-  it('[MQTT-3.1.3-1] takes the fields of a CONNECT in their order', () => {
+  it('[MQTT-3.1.3-1] [MQTT-3.1.3-3] takes the fields of a CONNECT in their order, the client id first', () => {
     const fields = ['id', 'will/topic', 'will message', 'user', 'pass'].map(string).join('');
     expect(decode(packet('10', `${connectHeader} c6 0000 ${fields}`))).toMatchObject({
       clientId: 'id',
@@ -62,6 +63,14 @@ describe('decode', () => {
     expect(decode(packet('30', string(topic)))).toMatchObject({ topic });
   });
 
+  it.each(['\u0001', '\u001f', '\u007f', '\u009f', '\ufdd0', '\ufffe', '\uffff', '\u{1ffff}', '\u{10fffe}'])(
+    '[MQTT-1.5.3-1] keeps %j, which a server may refuse and this one does not: it is well-formed',
+    (character) => {
+      const topic = `a/${character}`;
+      expect(decode(packet('30', string(topic)))).toMatchObject({ topic });
+    },
+  );
+
   it('reads a remaining length with more bytes than it needs, which 3.1.1 allows', () => {
     expect(decode(bytes('c0 80808000'))).toEqual({ type: 'pingreq' });
     expect(decode(bytes('40 82808000 0001'))).toEqual({ type: 'puback', packetId: 1 });
@@ -74,6 +83,17 @@ describe('decode', () => {
 
   it('reads a PUBLISH without bytes in its payload, and leaves an empty topic to topic.ts', () => {
     expect(decode(bytes('30 02 0000'))).toMatchObject({ topic: '', payload: new Uint8Array() });
+  });
+
+  it('[MQTT-2.3.1-5] takes no packet identifier out of a PUBLISH with QoS 0: all behind the topic is payload', () => {
+    expect(decode(bytes('30 05 0001 61 0009'))).toEqual({
+      type: 'publish',
+      topic: 'a',
+      payload: bytes('0009'),
+      qos: 0,
+      dup: false,
+      retain: false,
+    });
   });
 
   it('copies payload and password out of the bytes it was given', () => {
@@ -107,10 +127,19 @@ describe('encode', () => {
   });
 
   it('[MQTT-2.2.2-1] writes the reserved flags as table 2.2 has them', () => {
-    const first = (type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp' | 'unsuback') => encode({ type, packetId: 7 })[0];
-    expect(['puback', 'pubrec', 'pubrel', 'pubcomp', 'unsuback'].map((type) => first(type as 'puback'))).toEqual([
-      0x40, 0x50, 0x62, 0x70, 0xb0,
-    ]);
+    const packetId = 7;
+    const written: readonly (readonly [packet: ServerPacket, firstByte: number])[] = [
+      [{ type: 'connack', sessionPresent: true, returnCode: 0 }, 0x20],
+      [{ type: 'puback', packetId }, 0x40],
+      [{ type: 'pubrec', packetId }, 0x50],
+      [{ type: 'pubrel', packetId }, 0x62],
+      [{ type: 'pubcomp', packetId }, 0x70],
+      [{ type: 'suback', packetId, returnCodes: [1] }, 0x90],
+      [{ type: 'unsuback', packetId }, 0xb0],
+      [{ type: 'pingresp' }, 0xd0],
+    ];
+    for (const [packet, firstByte] of written)
+      expect([packet.type, encode(packet)[0]]).toEqual([packet.type, firstByte]);
   });
 
   it('[MQTT-2.3.1-5] writes no packet identifier into a PUBLISH with QoS 0', () => {

@@ -149,6 +149,7 @@ describe('a topic filter', () => {
       fc.property(topicFilter, (filter) => {
         expect(topicFilterProblem(filter, limits)).toBeUndefined();
       }),
+      { numRuns: 1_000 },
     ));
 });
 
@@ -192,6 +193,7 @@ describe('utf8Length', () => {
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(utf8Length(text)).toBe(Buffer.byteLength(text));
       }),
+      { numRuns: 1_000 },
     ));
 
   it.each([

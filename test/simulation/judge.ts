@@ -29,7 +29,7 @@ export interface Publication {
   /** How often it was given to a client end. */
   writes: number;
   readonly sockets: Set<Socket>;
-  /** Its publisher has lost its session meanwhile: nobody knows the message from a new one. */
+  /** Its publisher has begun another session since: nobody knows the message from a new one. */
   anew?: boolean;
 }
 
@@ -145,6 +145,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   const began = (clientId: ClientId, { generation, persistent }: Session): void => {
     const former = current.get(clientId);
     if (former) former.endedAt ??= step();
+    for (const publication of publications.values()) publication.anew ||= publication.publisher === clientId;
     const session: KnownSession = {
       clientId,
       generation,
@@ -470,10 +471,6 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       publications.set(payload, known);
     },
     acknowledged,
-    beginsAnew: (payload: string): void => {
-      const publication = publications.get(payload);
-      if (publication) publication.anew = true;
-    },
     /** A subscriber sends a PUBACK or PUBCOMP. */
     acknowledging: (connectionId: ConnectionId, packetId: number): void => {
       acknowledgements.add(`${connectionId} ${packetId}`);

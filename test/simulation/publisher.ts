@@ -68,7 +68,6 @@ export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) 
     if (packet.cmd === 'connack') {
       connected = true;
       judge.replied(from.socket.id);
-      if (!packet.sessionPresent) for (const number of unacknowledged) judge.beginsAnew(`${name}:${number}`);
       for (const number of unacknowledged) write(from, number, true);
     }
     if (packet.cmd === 'pubrec' || packet.cmd === 'pubcomp') {

@@ -249,6 +249,7 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
   if (scenario.isCut) {
     trace?.('LIMIT: the connections reach their two hours');
     time.pass(LIMIT);
+    timeJudge.jumped();
     for (const each of main) if (choices.chance(0.3)) each.fallSilent();
     cloud.sockets.closeAll();
     await settle(allSettled, true);

@@ -441,6 +441,8 @@ export function createTimeJudge(options: TimeJudgeOptions) {
       if (hasLeft && will) will.hasLeft = true;
     },
     /** A client got an event of the broker. */
+    /** Hours have passed at once: the sweeper had no chance. */
+    jumped: (): void => offlineInQuiet.clear(),
     told: (topic: string, payload: string): void => {
       const event = JSON.parse(payload) as { readonly clientId: string };
       if (!topic.endsWith(`/${event.clientId}`)) fail(`an event of ${event.clientId} came as ${topic}`);
