@@ -4,6 +4,7 @@
  * Rules of this file:
  * - The SDK must not try again by itself (`maxAttempts: 1`): a retry could overtake a later post.
  * - What was not answered in time may have been taken all the same.
+ * - `NO_CONNECTION` is gone. AWS is not asked: without an id the path is another one, and forbidden.
  */
 import {
   type ApiGatewayManagementApiClient,
@@ -12,6 +13,7 @@ import {
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import type { Clock, Gateway } from '../broker/ports.ts';
+import { NO_CONNECTION } from '../session/ids.ts';
 
 export interface GatewayOptions {
   readonly client: ApiGatewayManagementApiClient;
@@ -38,6 +40,7 @@ export function createGateway({ client, clock, postTimeout }: GatewayOptions): G
 
   return {
     post: async (connectionId, frame) => {
+      if (connectionId === NO_CONNECTION) return 'gone';
       const giveUpAt = clock.now() + postTimeout;
       for (let pause = FIRST_PAUSE; ; pause *= 2) {
         const outcome = await attempt(connectionId, frame, giveUpAt - clock.now());
@@ -46,6 +49,7 @@ export function createGateway({ client, clock, postTimeout }: GatewayOptions): G
       }
     },
     close: async (connectionId) => {
+      if (connectionId === NO_CONNECTION) return;
       try {
         await client.send(new DeleteConnectionCommand({ ConnectionId: connectionId }));
       } catch (error) {
@@ -53,6 +57,7 @@ export function createGateway({ client, clock, postTimeout }: GatewayOptions): G
       }
     },
     has: async (connectionId) => {
+      if (connectionId === NO_CONNECTION) return false;
       try {
         await client.send(new GetConnectionCommand({ ConnectionId: connectionId }));
         return true;

@@ -141,7 +141,7 @@ export interface Connections {
   removePieces(connectionId: ConnectionId, pieces: readonly Piece[]): Promise<void>;
 }
 
-/** The other end of a WebSocket. */
+/** The other end of a WebSocket. A session that went offline meanwhile has `NO_CONNECTION`, which is gone. */
 export interface Gateway {
   /**
    * `accepted`: the gateway took it. `gone`: there is no such connection. `throttled`: not taken, although tried again.

@@ -1,4 +1,5 @@
 /** What the other end of a WebSocket must do, whoever implements it. */
+import { NO_CONNECTION } from '../../src/session/ids.ts';
 import { freshConnection, type Subject } from './subject.ts';
 
 export function gatewayContract(subject: () => Subject): void {
@@ -24,6 +25,12 @@ export function gatewayContract(subject: () => Subject): void {
       await socket.close();
       expect(await gateway().has(socket.connectionId)).toBe(false);
       expect(await gateway().has(freshConnection())).toBe(false);
+    });
+
+    it('takes no connection, which a session has that went offline meanwhile, for one that is gone', async () => {
+      expect(await gateway().post(NO_CONNECTION, '>:')).toBe('gone');
+      expect(await gateway().has(NO_CONNECTION)).toBe(false);
+      await gateway().close(NO_CONNECTION);
     });
 
     it('closes a socket; closing one that is gone is no error', async () => {
