@@ -59,7 +59,7 @@ export function render(statements: readonly Statement[], tests: ReadonlyMap<stri
     `Of ${statements.length} statements, ${ofServer.length} bind a server: ${inScope.length} are in scope today, ` +
       `${waiting.length} wait for a feature, ${apart.length} are deviated from or do not apply. ` +
       `**Tests name ${named.length} of the ${inScope.length} in scope.**`,
-    '## In scope: QoS 0 and QoS 1',
+    '## In scope',
     table(inScope.map(row)),
     '## Waiting for a feature',
     table(waiting.map(row)),

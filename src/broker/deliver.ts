@@ -12,7 +12,7 @@ import { onePush } from '../session/one-push.ts';
 import type { InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import { epochOf, isAlive, isExpired, isForgotten, NEXT_TICK, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocate, count, nudge, park, queueCreated, unallocate } from '../session/transitions.ts';
-import { chooseCopies, leaveToTick } from './choose-copy.ts';
+import { leaveToTick, putInOrder, takeBack } from './choose-copy.ts';
 import { type Context, stillAtWork } from './context.ts';
 import { together } from './in-parallel.ts';
 import { abandonConnection, endExpired, giveUpConnection } from './lose-connection.ts';
@@ -101,14 +101,14 @@ const postDirectly = async (
       released: false,
     }),
   );
-  const written = await putInOrder(context, to, records);
-  if (written < records.length) {
+  if (batch[0]?.qos === 2) return postOnceOnly(context, to, session, records);
+  const { put } = await putInOrder(context, to, records);
+  if (put.length < records.length) {
     // an old message still holds one of the packet ids: the next sequence numbers have others
-    await takeBack(context, to, records.slice(0, written));
+    await takeBack(context, to, put);
     await context.sessions.change(to.clientId, unallocate(session, batch.length, batch.length));
     return 'again';
   }
-  if (batch[0]?.qos === 2) return postOnceOnly(context, to, session, records);
 
   const packets = records.map((record) => encodePublish(record, false));
   // The second look at the session only has to come after the messages are in flight, so it need not wait for the post.
@@ -143,8 +143,8 @@ const postDirectly = async (
 };
 
 /**
- * QoS 2: `records`, which are in flight, are posted if they are the copies that the session gets. What may have been posted stays
- * in flight, under its packet id, for good: taken back, it would come again under another one.
+ * QoS 2: what may have been posted stays in flight, under its packet id, for good. Taken back, it would come again under another
+ * one.
  */
 const postOnceOnly = async (
   context: Context,
@@ -154,32 +154,29 @@ const postOnceOnly = async (
 ): Promise<'delivered' | 'again' | 'refused'> => {
   const { epoch, persistent, connectionId } = allocated;
   const here = epochOf(to.clientId, allocated);
-  // Still the same epoch: so the tick of the next one looks at what is in flight after this, and sends it again.
-  const now = await context.sessions.read(to.clientId);
-  if (!isAlive(now, to.generation) || now.epoch !== epoch) {
-    await takeBack(context, to, records);
-    return 'again';
-  }
-  const { chosen, left } = await chooseCopies(context, to, records);
-  await takeBack(context, to, left);
+  // Asked when the message is in flight: so the tick of a later epoch looks at it afterwards, and sends it again.
+  const isSameEpoch = async (): Promise<boolean> => {
+    const now = await context.sessions.read(to.clientId);
+    return isAlive(now, to.generation) && now.epoch === epoch;
+  };
+  const { put, done } = await putInOrder(context, to, records, isSameEpoch);
   let session = allocated;
   const giveBackNumbers = async (count: number, room: number): Promise<void> => {
     const back = await context.sessions.change(to.clientId, unallocate(session, count, room));
     if (back.done) session = back.record;
   };
-  const spared = records.length - chosen.length;
-  if (spared > 0) {
-    await giveBackNumbers(spared, spared);
-    await wakeLeft(context, to, session);
-  }
-  if (chosen.length === 0) return left.length > 0 ? 'again' : 'delivered';
+  const spared = records.length - put.length;
+  if (spared > 0) await giveBackNumbers(spared, spared);
+  if (put.length < done) await wakeLeft(context, to, session);
+  // What is posted by now is found to be chosen.
+  const delivered = done < records.length ? 'again' : 'delivered';
+  if (put.length === 0) return delivered;
 
   const first = allocated.pushed - records.length + 1;
-  const packets = chosen.map((record) => encodePublish(record, false));
+  const packets = put.map((record) => encodePublish(record, false));
   switch (await post(context, connectionId, packets, first)) {
     case 'accepted':
-      // All of them: what is posted by now is found to be chosen.
-      return left.length > 0 ? 'again' : 'delivered';
+      return delivered;
     case 'gone':
       await abandonConnection(context, here, connectionId);
       break;
@@ -187,13 +184,13 @@ const postOnceOnly = async (
       await giveUpConnection(context, here, connectionId);
       break;
     case 'throttled':
-      await leaveToTick(context, to, chosen);
-      await giveBackNumbers(chosen.length, 0);
+      await leaveToTick(context, to, put);
+      await giveBackNumbers(put.length, 0);
       if (session.mode === 'direct') await turnQueued(context, to, session);
       return 'refused';
   }
   // What is in flight is sent again on the next connection; a session without one is decided about again.
-  return persistent && left.length === 0 ? 'delivered' : 'again';
+  return persistent ? delivered : 'again';
 };
 
 /** Another copy was chosen. Should it be left to a tick, whoever left it may have died before he sent that. */
@@ -203,30 +200,6 @@ const wakeLeft = async (context: Context, to: SessionAddress, session: Session):
     await turnQueued(context, to, session);
   }
 };
-
-/**
- * Puts `records` in flight one after the other, up to the first whose packet id is taken; returns how many. One by one, so
- * that whoever dies here leaves the oldest behind, and nothing newer overtakes what its publisher sends again.
- */
-export async function putInOrder(context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<number> {
-  for (const [index, record] of records.entries()) {
-    if (!(await context.inFlight.put(to, record))) return index;
-  }
-  return records.length;
-}
-
-/**
- * What was not surely posted on the current epoch is decided again. The newest goes first, for the same reason. What a newer epoch
- * has sent again by now is left alone; then it arrives twice.
- */
-async function takeBack(context: Context, to: SessionAddress, records: readonly InFlight[]): Promise<void> {
-  for (const record of records.toReversed()) {
-    await context.inFlight.remove(to, record.packetId, [
-      ['=', 'id', record.id], // else the packet id's next owner is lost
-      ['=', 'epoch', record.epoch], // else what was sent again is forgotten before its PUBACK [MQTT-4.3.2-1]
-    ]);
-  }
-}
 
 /** A PUBLISH as a subscriber gets it. */
 export const encodePublish = ({ topic, payload, qos, retain, packetId }: InFlight, dup: boolean): Uint8Array =>

@@ -14,9 +14,9 @@ import { planRedelivery, type RedeliveryPlan } from '../session/plan-redelivery.
 import type { InFlight, Session } from '../session/session.ts';
 import { epochOf, isAlive, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocateForTick, claim, endTick, heal, mayHeal, turnDirect, unallocate } from '../session/transitions.ts';
-import { chooseCopies, leaveToTick } from './choose-copy.ts';
+import { chooseAgain, leaveToTick, putInOrder } from './choose-copy.ts';
 import { type Context, stillAtWork } from './context.ts';
-import { encodePublish, OVERDUE, putInOrder, RETRY_AFTER } from './deliver.ts';
+import { encodePublish, OVERDUE, RETRY_AFTER } from './deliver.ts';
 import { abandonConnection, giveUpConnection } from './lose-connection.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
@@ -319,10 +319,8 @@ const send = async (
     if (back.done) work.session = back.record;
   };
   const isOlder = ({ epoch }: InFlight) => epoch < tick.epoch;
-  const { chosen: resend, left } = await chooseCopies(context, tick, stamped);
-  const gone = plan.resend.filter(({ packetId }) => ![...resend, ...left].some((each) => each.packetId === packetId));
-  await leaveToTick(context, tick, left);
-  work.leftOver ||= left.length > 0;
+  const resend = await chooseAgain(context, tick, stamped);
+  const gone = plan.resend.filter(({ packetId }) => !resend.some((each) => each.packetId === packetId));
   await unuse(publishes(plan.resend) - publishes(resend), gone.filter(isOlder).length);
   if (resend.length + fresh.length === 0) return 'accepted';
 
@@ -331,40 +329,32 @@ const send = async (
     const packetId = packetIdOf(sequence);
     return { ...message, sequence, packetId, epoch: tick.epoch, tick: tick.number, sentAt: startedAt, released: false };
   });
-  const put = await putInOrder(context, tick, records);
+  const { put, done } = await putInOrder(context, tick, records);
+  await unuse(records.length - put.length, records.length - put.length);
   // What is in flight stays so: the next worker of this number sends it again. Taken back, it would be missing between what an
   // overtaking worker has received and what that one finds in flight.
-  const postNothing = async (put: readonly InFlight[], room: number): Promise<'again'> => {
-    const unposted = [...resend, ...put];
-    await leaveToTick(
-      context,
-      tick,
-      unposted.filter(({ qos }) => qos === 2),
-    );
-    await unuse(publishes(unposted) + room, room);
+  const postNothing = async (): Promise<'again'> => {
+    await leaveToTick(context, tick, [...resend, ...put]);
+    await unuse(publishes([...resend, ...put]), 0);
     work.postAllowedAt = before;
     return 'again';
   };
-  // An old message still holds one of the packet ids: the next sequence numbers have others.
-  if (put < records.length) return postNothing(records.slice(0, put), records.length - put);
-  const { chosen, left: leftFresh } = await chooseCopies(context, tick, records);
-  await leaveToTick(context, tick, leftFresh);
-  work.leftOver ||= leftFresh.length > 0;
-  await unuse(records.length - chosen.length, records.length - chosen.length - leftFresh.length);
-  if (resend.length + chosen.length === 0) return 'accepted';
+  // An old message still holds one of the packet ids: the next sequence numbers have others. Or somebody has overtaken this worker.
+  if (done < records.length) return postNothing();
+  if (resend.length + put.length === 0) return 'accepted';
   // Too late to be sure that the post ends before the next one may begin.
-  if (context.clock.now() - startedAt > writeTime) return postNothing(chosen, 0);
+  if (context.clock.now() - startedAt > writeTime) return postNothing();
 
   const stored = resend.length + fresh.filter(isStored).length;
   const packets = [
     ...resend.map((record) => (record.released ? encodePubrel(record) : encodePublish(record, true))),
-    ...chosen.map((record) => encodePublish(record, false)),
+    ...put.map((record) => encodePublish(record, false)),
   ];
-  const first = publishes([...resend, ...chosen]) > 0 ? allocated.record.pushed - planned + 1 : undefined;
+  const first = publishes([...resend, ...put]) > 0 ? allocated.record.pushed - planned + 1 : undefined;
   const posted = await post(context, work.session.connectionId, packets, first);
   switch (posted) {
     case 'accepted':
-      for (const { packetId } of [...resend, ...chosen]) work.posted.add(packetId);
+      for (const { packetId } of [...resend, ...put]) work.posted.add(packetId);
       work.spent += stored;
       if (stored > 0) {
         work.postAllowedAt = context.clock.now() + SECOND;
@@ -372,7 +362,7 @@ const send = async (
       }
       return 'accepted';
     case 'throttled':
-      return postNothing(chosen, 0);
+      return postNothing();
     case 'unclear':
       return giveUp(context, work);
     case 'gone':

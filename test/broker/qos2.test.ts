@@ -1,4 +1,6 @@
 /** QoS 2 both ways, packet by packet [MQTT-4.3.3]. */
+import type { Ports } from '../../src/broker/ports.ts';
+import { createStallingWorld } from './stalls.ts';
 import { createWorld, type Packet, payloads, publishPacket, subscribePacket } from './world.ts';
 
 const answer = (cmd: 'pubrec' | 'pubrel' | 'pubcomp', messageId: unknown) =>
@@ -170,4 +172,28 @@ describe('to a subscriber with QoS 2', () => {
     await world.runTicks();
     expect(back.pushes()).toMatchObject([{ cmd: 'publish', dup: true, payload: Buffer.from('x') }]);
   });
+});
+
+it('an attempt that was overtaken sends the rest under later numbers than what was sent meanwhile', async () => {
+  const { world, meanwhile } = createStallingWorld(({ sessions }: Ports, pause) => ({
+    sessions: {
+      ...sessions,
+      read: async (clientId) => {
+        const session = await sessions.read(clientId);
+        if (clientId === 'client') await pause();
+        return session;
+      },
+    },
+  }));
+  const client = await world.connect('client', { clean: false });
+  await client.send(subscribePacket({ t: 2 }));
+  const publisher = await world.connect('publisher', { clean: false });
+  meanwhile(async () => {
+    const again = await world.connect('publisher', { clean: false });
+    await again.send({ ...publishPacket('t', 'a', 2, 1), dup: true });
+  });
+  await publisher.send(publishPacket('t', 'a', 2, 1), publishPacket('t', 'b', 2, 2));
+  expect(payloads(client.pushes())).toEqual(['a', 'b']);
+  const numbers = client.frames().map((frame) => Number(/^>(\d+)/.exec(frame)?.[1]));
+  expect(numbers[1]).toBeGreaterThan(numbers[0] ?? Number.NaN);
 });

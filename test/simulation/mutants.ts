@@ -710,7 +710,6 @@ export const directed = {
   heal: 'without heal: = quietSince',
   claim: 'without claim: = mode',
   leave: 'without leave: = epoch',
-  confirm: 'without confirm: = sequence',
 } as const;
 
 /** The ports as one of these mutants has them that leave out a condition. */
