@@ -82,5 +82,5 @@ describe('a local stack with a data directory', () => {
     await third.skip(LEASE);
     await publishing;
     await stream.holds();
-  });
+  }, 120_000); // a stack in a process of its own waits for leases in real time: 20 s on an idle machine
 });

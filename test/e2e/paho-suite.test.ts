@@ -5,15 +5,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BridgedStack, offered, startBridgedStack } from './bridged.ts';
-import { isThere, runProgram } from './programs.ts';
+import { isThere, python, runProgram } from './programs.ts';
 
 const suite = join(process.env.PAHO ?? '', 'interoperability');
 const missing = !process.env.PAHO
   ? 'PAHO names no checkout of eclipse/paho.mqtt.testing'
   : !existsSync(join(suite, 'client_test.py'))
     ? 'PAHO is set, and there is no interoperability/client_test.py in it'
-    : !isThere('python3', '--version')
-      ? 'python3 is not installed'
+    : !isThere(python, '--version')
+      ? `there is no ${python}`
       : undefined;
 
 /** The suite's clients wait half a second for an answer, which a Lambda that starts does not keep. Nothing else is changed. */
@@ -67,7 +67,7 @@ const expected = tests.filter((name) => offered.retained || name !== 'test_retai
   afterAll(() => stack?.stop());
 
   it(`passes ${expected.length} of ${tests.length}`, async () => {
-    const program = runProgram('python3', ['-c', RUNNER, suite, String(stack.ports.tcp)]);
+    const program = runProgram(python, ['-c', RUNNER, suite, String(stack.ports.tcp)]);
     await program.exit;
     const passed = [...program.output().matchAll(/^passed (\w+)$/gm)].map(([, name]) => name);
     if (passed.length < expected.length) throw new Error(program.output() + program.errors());

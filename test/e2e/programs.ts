@@ -15,6 +15,9 @@ export interface Program {
   lines(count: number): Promise<readonly string[]>;
 }
 
+/** That of CI is one with packages of its own. */
+export const python = process.env.PYTHON ?? 'python3';
+
 /** Whether a program is there, and does this without an error. */
 export const isThere = (program: string, ...args: string[]): boolean => {
   const { error, status } = spawnSync(program, args, { stdio: 'ignore' });
