@@ -21,6 +21,7 @@ const guarded = [
   'inFlight',
   'subscriptions',
   'filters',
+  'retained',
   'connections',
   'gateway',
   'queues',

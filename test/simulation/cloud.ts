@@ -62,6 +62,7 @@ const guarded = [
   'wills',
   'inFlight',
   'filters',
+  'retained',
   'connections',
   'subscriptions',
   'queues',
