@@ -1,5 +1,5 @@
 /** Retained messages: kept, replaced, removed, and sent to whoever subscribes. */
-import type { Ports, RetainedJob } from '../../src/broker/ports.ts';
+import type { Ports, RetainedJob, WillJob } from '../../src/broker/ports.ts';
 import { runJob } from '../../src/broker/run-job.ts';
 import type { ClientId, MessageId } from '../../src/session/ids.ts';
 import { createStallingWorld } from './stalls.ts';
@@ -584,14 +584,44 @@ describe('a will with retain', () => {
     expect(await status(world)).toEqual(['status/client=online retained 1']);
   });
 
-  it('is younger than what its session published after a move that came in between', async () => {
+  /** Somebody was about to end the connection and has lost against what the client did: its job is there all the same. */
+  const announcedTooEarly = async () => {
     const world = createWorld();
     const client = await world.connect('client', { will: will('offline') });
+    const session = await world.session('client');
+    if (!session) throw new Error('it has just connected');
+    const now = world.context.clock.now();
+    const { will: id, epoch } = session;
+    const body: WillJob = {
+      job: 'will',
+      clientId: 'client' as ClientId,
+      will: id,
+      epoch,
+      endedAt: now,
+      until: now + 30_000,
+    };
+    world.jobs.push({ at: now + 2_000, body });
+    return { world, client };
+  };
+
+  it('is younger than what its session published after a move that came in between', async () => {
+    const { world, client } = await announcedTooEarly();
     await client.send(retained('status/client', 'online'));
     const next = world.open();
     expect((await next.move(client.token)).close).toBeUndefined();
     await next.send(retained('status/client', 'moved'));
     await next.drop();
+    await world.pass(3);
+    expect(await status(world)).toEqual(['status/client=offline retained 1']);
+  });
+
+  it('is younger than what somebody else published before the connection ended in truth', async () => {
+    const { world, client } = await announcedTooEarly();
+    const other = await publisherOf(world, 'other');
+    await world.pass(5);
+    await other.retain('status/client', 'seen');
+    await world.pass(5);
+    await client.drop();
     await world.pass(3);
     expect(await status(world)).toEqual(['status/client=offline retained 1']);
   });
