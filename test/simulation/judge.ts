@@ -11,6 +11,7 @@ import type { ClientId, ConnectionId, Generation } from '../../src/session/ids.t
 import { type Session, storedBytes } from '../../src/session/session.ts';
 import type { Cloud } from './cloud.ts';
 import type { Faults } from './faults.ts';
+import { type Copy, createRetainedJudge } from './retained-judge.ts';
 import type { Socket } from './sockets.ts';
 
 /** The run broke a promise of the broker. */
@@ -24,6 +25,9 @@ export interface Publication {
   readonly qos: 0 | 1 | 2;
   /** The publisher keeps the one-frame rule. */
   readonly inOrder: boolean;
+  readonly retain: boolean;
+  /** It has no payload, and is told from others by what it would have had. */
+  readonly removes: boolean;
   /** When it was first given to the client end. */
   writtenAt: number;
   /** How often it was given to a client end. */
@@ -122,6 +126,12 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     if (broken === undefined) trace?.(`BROKEN: ${what}`);
     broken ??= what;
   };
+  const retained = createRetainedJudge<KnownSession>({
+    step,
+    fail,
+    exactClocks: exactRate,
+    keepsOrder: settings.liveTraffic === 'ordered',
+  });
 
   /** Nothing has happened after which somebody else must do the work of a tick again. A tick that is doubled does nothing. */
   const hasNoCause = (): boolean => {
@@ -370,6 +380,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   const acknowledged = (payload: string): void => {
     const publication = publications.get(payload);
     if (!publication) throw new Error(`${payload} was acknowledged and never published`);
+    retained.acknowledged(payload);
+    if (publication.removes) return;
     for (const session of sessions.values()) {
       if (session.endedAt !== undefined) continue;
       if (isSubscribedThroughout(session, publication)) session.owed.add(payload);
@@ -377,8 +389,16 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   };
 
   /** A client got a PUBLISH. `inOrder`: it keeps the wire's rules. */
-  const received = (connectionId: ConnectionId, payload: string, qos: number, inOrder: boolean): void => {
+  const received = (connectionId: ConnectionId, payload: string, copy: Copy, inOrder: boolean): void => {
     const session = sessionOf.get(connectionId);
+    const { qos, retain } = copy;
+    const what = publications.get(payload);
+    if (session && what?.retain && inOrder) retained.arrived(session, what, copy);
+    if (session && retain) {
+      retained.received(session, payload);
+      return;
+    }
+    if (payload === '') return; // nobody can tell one removal from another
     const publication = publications.get(payload);
     if (!session || !publication) throw new Error(`${connectionId} got ${payload}, and nobody knows from where`);
     const { publisher, number, topic, writtenAt } = publication;
@@ -421,6 +441,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     isPersistent: (connectionId: ConnectionId): boolean => sessionOf.get(connectionId)?.persistent ?? false,
     /** A client end has moved its session: what it has not said on the one socket it says on the other. */
     moved: (from: Socket, to: Socket): void => {
+      retained.moved(from.id, to.id);
       for (const { sockets } of publications.values()) if (sockets.has(from)) sockets.add(to);
       for (const each of [...acknowledgements]) {
         const [connectionId, packetId] = each.split(' ');
@@ -442,6 +463,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       socket: Socket,
     ): void => {
       const known = publications.get(payload) ?? { ...publication, writtenAt: step(), writes: 0, sockets: new Set() };
+      if (publication.retain) retained.publishing(payload, publication);
       known.writes++;
       known.sockets.add(socket);
       publications.set(payload, known);
@@ -454,6 +476,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     received,
     subscribing: (connectionId: ConnectionId, filter: string, qos: number): void => {
       const former = interestIn(connectionId, filter);
+      const session = sessionOf.get(connectionId);
+      if (session) retained.subscribing(session, connectionId, filter, qos);
       // Asked again with the same QoS, it goes on as it was; with less, nothing more is owed.
       if (former && former.leavingAt === undefined && qos >= former.qos) return;
       if (former) former.leavingAt ??= step();
@@ -462,9 +486,13 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     subscribed: (connectionId: ConnectionId, filter: string): void => {
       const interest = interestIn(connectionId, filter);
       if (interest) interest.grantedAt ??= step();
+      const session = sessionOf.get(connectionId);
+      if (session) retained.subscribed(session, connectionId, filter);
     },
     unsubscribing: (connectionId: ConnectionId, filter: string): void => {
-      for (const interest of sessionOf.get(connectionId)?.interests ?? []) {
+      const session = sessionOf.get(connectionId);
+      if (session) retained.unsubscribing(session, filter);
+      for (const interest of session?.interests ?? []) {
         if (interest.filter === filter) interest.leavingAt ??= step();
       }
     },
@@ -475,12 +503,14 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       }
     },
     /** What a session that lives has not received yet, as far as it could not be refused. */
-    missing: (): readonly string[] =>
-      [...sessions.values()].flatMap(({ endedAt, owed, received: got, refused, clientId }) => {
+    missing: (): readonly string[] => [
+      ...retained.missing(),
+      ...[...sessions.values()].flatMap(({ endedAt, owed, received: got, refused, clientId }) => {
         if (endedAt !== undefined) return [];
         const open = [...owed].filter((payload) => !got.has(payload));
         return open.length > refused ? open.map((payload) => `${payload} for ${clientId}`) : [];
       }),
+    ],
     /** @throws Broken */
     check: (): void => {
       if (broken !== undefined) throw new Broken(broken);

@@ -24,6 +24,13 @@ export interface SubscriberOptions
   readonly window: number;
 }
 
+/** A copy of a message: one that comes as retained is not the one that came live. */
+const nameOf = (topic: string, payload: string, retain: boolean): string => {
+  if (payload === '') return ` (removal of ${topic})`;
+  return retain ? `${payload} (retained)` : payload;
+};
+const payloadOf = (name: string): string => name.replace(/ \(.*\)$/, '');
+
 export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) {
   const { choices, time, cloud, judge, timeJudge } = parts;
   const { name, clientId, persistent } = plan;
@@ -87,17 +94,23 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         break;
       }
       case 'publish': {
-        const payload = String(packet.payload);
-        if (packet.topic.startsWith('$aws/')) timeJudge.told(packet.topic, payload);
-        else judge.received(id, payload, packet.qos, !plan.bare);
+        const text = String(packet.payload);
+        if (packet.topic.startsWith('$aws/')) timeJudge.told(packet.topic, text);
+        else judge.received(id, text, packet, !plan.bare);
         if (packet.qos === 0) break;
+        const payload = nameOf(packet.topic, text, packet.retain);
         const pid = packet.messageId as number;
         if (handedOn.get(payload) === pid && !plan.bare) judge.repeatedly(payload, id);
         handedOn.set(payload, pid);
         const owner = unacknowledged.get(pid);
         // It may have been sent again while its PUBACK was on the way: then it takes no room, and its packet id may be another's.
         if (owner !== undefined && owner !== payload && acknowledged.has(payload)) break;
-        if (owner !== undefined && owner !== payload && !acknowledged.has(owner) && !judge.wasDecidedAgain(owner))
+        if (
+          owner !== undefined &&
+          owner !== payload &&
+          !acknowledged.has(owner) &&
+          !judge.wasDecidedAgain(payloadOf(owner))
+        )
           judge.fail(`packet id ${pid} is used by ${owner} and ${payload}`);
         unacknowledged.set(pid, payload);
         const inFlight = [...unacknowledged.values()].filter((each) => !acknowledged.has(each)).length;
