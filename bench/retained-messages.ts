@@ -1,20 +1,22 @@
 /**
  * What a PUBLISH with RETAIN and a SUBSCRIBE cost while much is retained: the broker through the real SDK on the embedded
- * DynamoDB, its calls counted and the capacity units that they take worked out from the sizes of items.
+ * DynamoDB, its calls counted.
  *
  *     npx tsx bench/retained-messages.ts [--retained 100000] [--payload 100]
  *
  * Rules of this file: it prints numbers and judges nothing. Times are those of this machine and of the embedded DynamoDB.
  */
 import { parseArgs } from 'node:util';
+import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
 import { generate } from 'mqtt-packet';
+import { retainedKey } from '../src/aws/keys.ts';
 import type { Context } from '../src/broker/context.ts';
 import { handleFrame } from '../src/broker/handle-frame.ts';
 import { inParallel, WIDTH } from '../src/broker/in-parallel.ts';
 import type { Job } from '../src/broker/ports.ts';
 import { runJob } from '../src/broker/run-job.ts';
-import type { ClientId, ConnectionId, MessageId } from '../src/session/ids.ts';
-import { retain } from '../src/session/retained.ts';
+import type { ConnectionId } from '../src/session/ids.ts';
 import { connectPacket, defaultSettings, type Packet, publishPacket, subscribePacket } from '../test/broker/world.ts';
 import { createAwsSubject } from '../test/contracts/aws-subject.ts';
 
@@ -40,6 +42,8 @@ const subject = await createAwsSubject();
 const jobs: Job[] = [];
 /** Copies that reach the subscriber: nothing is posted, for what a copy costs is not in question here. */
 let copies = 0;
+/** Parts of a push that has not come whole yet. */
+const pushed = new Map<string, string>();
 const context: Context = {
   ...subject.ports,
   settings: { ...defaultSettings, lifecycleEvents: 'off', maxInFlight: 1_000_000 },
@@ -53,10 +57,15 @@ const context: Context = {
   gateway: {
     ...subject.ports.gateway,
     post: async (_, frame) => {
+      const [head = '', body = ''] = frame.split(':');
+      const [, unit = '', index, parts] = /;part=([\w-]+)\.(\d+)\.(\d+)/.exec(head) ?? [];
+      pushed.set(unit, (pushed.get(unit) ?? '') + body);
+      if (Number(index ?? 0) + 1 < Number(parts ?? 1)) return 'accepted';
       copies +=
-        Buffer.from(frame.slice(frame.indexOf(':') + 1), 'base64')
+        Buffer.from(pushed.get(unit) ?? '', 'base64')
           .toString('latin1')
           .split('plant/').length - 1;
+      pushed.delete(unit);
       return 'accepted';
     },
   },
@@ -66,7 +75,7 @@ const calls = new Map<string, number>();
 subject.clients.dynamodb.middlewareStack.add(
   (next, { commandName = '' }) =>
     (args) => {
-      const { TableName } = args.input as { readonly TableName: string };
+      const { TableName = 'several' } = args.input as { readonly TableName?: string };
       const call = `${TableName} ${commandName.replace('Command', '')}`;
       calls.set(call, (calls.get(call) ?? 0) + 1);
       return next(args);
@@ -113,17 +122,25 @@ const measurePublishing = async (when: string): Promise<void> => {
 
 await measurePublishing('nothing retained');
 progress(`retaining ${count} messages …`);
-await inParallel(
-  Array.from({ length: count }, (_, index) => `plant/${Math.floor(index / 10)}/${index}`),
-  WIDTH,
-  (topic) =>
-    context.retained.change(
+const batches = Array.from({ length: Math.ceil(count / 25) }, (_, batch) =>
+  Array.from({ length: Math.min(25, count - batch * 25) }, (_, at) => {
+    const index = batch * 25 + at;
+    const topic = `plant/${Math.floor(index / 10)}/${index}`;
+    const message = {
+      id: 'id',
       topic,
-      retain(
-        { id: 'id' as MessageId, topic, payload: new Uint8Array(bytes), qos: 0, retain: true },
-        { publisher: 'p' as ClientId, epoch: 1, at: 0 },
-      ),
-    ),
+      payload: new Uint8Array(bytes),
+      qos: 0,
+      retain: true,
+      publisher: 'p',
+      epoch: 1,
+      at: 0,
+    };
+    return { PutRequest: { Item: marshall({ ...retainedKey(topic), ...message }) } };
+  }),
+);
+await inParallel(batches, WIDTH, (retained) =>
+  subject.clients.dynamodb.send(new BatchWriteItemCommand({ RequestItems: { retained } })),
 );
 await measurePublishing(`${count} retained`);
 
