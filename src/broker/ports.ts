@@ -252,7 +252,7 @@ export interface RetainedJob extends SessionAddress {
   readonly qos: Qos;
   /** Names the SUBSCRIBE: a copy that is sent again has the same id, and one for the next SUBSCRIBE has another. */
   readonly run: string;
-  readonly look: Look;
+  readonly looks: readonly Look[];
 }
 
 export interface Timers {

@@ -25,6 +25,8 @@ import { postOnce } from './publish.ts';
 const BEFORE_SUBACK = 2_000;
 /** Looks that are made at the same time. */
 const AT_ONCE = 16;
+/** A message of SQS has room for more, even where topics are as long as they may be. */
+const LOOKS_IN_A_JOB = 50;
 /** After so many copies it is time to look at the clock. */
 const COPIES_AT_ONCE = 250;
 /** Copies that wait for a client. A job adds nothing to that many. */
@@ -35,6 +37,12 @@ const LONG_WAIT = 5;
 /** How often what was replaced on the way is followed by what replaced it: enough for all but a topic that never rests. */
 const MOST_ROUNDS = 5;
 
+/** Something to look at for one filter of a SUBSCRIBE. */
+interface Task {
+  readonly filter: Omit<RetainedJob, 'looks'>;
+  readonly look: Look;
+}
+
 /** To be called when the subscriptions of a SUBSCRIBE are written, before its SUBACK. */
 export async function sendRetained(
   context: Context,
@@ -42,39 +50,35 @@ export async function sendRetained(
   granted: Iterable<readonly [topicFilter: string, qos: Qos]>,
 ): Promise<void> {
   const run = context.ids.message();
-  const jobs = [...granted].flatMap(([topicFilter, qos]) =>
-    looksFor(topicFilter).map((look): RetainedJob => {
-      return { job: 'retained', clientId, generation, topicFilter, qos, run, look };
-    }),
-  );
-  await workOff(context, { clientId, generation }, jobs, BEFORE_SUBACK);
+  const tasks = [...granted].flatMap(([topicFilter, qos]) => {
+    const filter = { job: 'retained' as const, clientId, generation, topicFilter, qos, run };
+    return looksFor(topicFilter).map((look): Task => ({ filter, look }));
+  });
+  await workOff(context, { clientId, generation }, tasks, BEFORE_SUBACK);
 }
 
 /** @throws when AWS fails: the job comes back */
-export async function sendRetainedLater(context: Context, job: RetainedJob): Promise<void> {
-  const filters = await context.filters.list(job);
-  if (!filters.some(({ topicFilter }) => topicFilter === job.topicFilter)) return; // [MQTT-3.10.4-2]
-  const { clientId, generation } = job;
-  await workOff(context, { clientId, generation }, [job], context.timing.lambdaTimeout / 4);
+export async function sendRetainedLater(context: Context, { looks, ...filter }: RetainedJob): Promise<void> {
+  const filters = await context.filters.list(filter);
+  if (!filters.some(({ topicFilter }) => topicFilter === filter.topicFilter)) return; // [MQTT-3.10.4-2]
+  const { clientId, generation } = filter;
+  const tasks = looks.map((look): Task => ({ filter, look }));
+  await workOff(context, { clientId, generation }, tasks, context.timing.lambdaTimeout / 4);
 }
 
-/** Does as much of `jobs`, which are of one session, as `time` allows, ms, and sends the rest. */
-const workOff = async (
-  context: Context,
-  to: SessionAddress,
-  jobs: readonly RetainedJob[],
-  time: number,
-): Promise<void> => {
+/** Does as much of `tasks`, which are of one session, as `time` allows, ms, and leaves the rest to jobs. */
+const workOff = async (context: Context, to: SessionAddress, tasks: readonly Task[], time: number): Promise<void> => {
   const until = context.clock.now() + time;
-  let waiting = jobs;
-  while (waiting.length > 0) {
+  let waiting = tasks;
+  for (let isFirst = true; waiting.length > 0; isFirst = false) {
     const [wait, made] = await together([
       waitFor(context, to),
-      inParallel(waiting.slice(0, AT_ONCE), AT_ONCE, async (job) => makeLook(context, job)),
+      inParallel(waiting.slice(0, AT_ONCE), AT_ONCE, async (task) => makeLook(context, task)),
     ]);
     if (wait === 'for ever') return;
-    if (wait > 0 || context.clock.now() >= until) {
-      await inParallel(waiting, WIDTH, (job) => context.timers.send(job, wait));
+    // However slow reading is, each job does something, or they would go on for ever.
+    if (wait > 0 || (!isFirst && context.clock.now() >= until)) {
+      await inParallel(jobsFor(waiting), WIDTH, (job) => context.timers.send(job, wait));
       return;
     }
     const fitting = thoseThatFit(made);
@@ -82,6 +86,16 @@ const workOff = async (
     // What comes out of a look goes first, so that the list stays short.
     waiting = [...fitting.flatMap(({ more }) => more), ...waiting.slice(fitting.length)];
   }
+};
+
+const jobsFor = (tasks: readonly Task[]): readonly RetainedJob[] => {
+  const jobs: { filter: Task['filter']; looks: Look[] }[] = [];
+  for (const { filter, look } of tasks) {
+    const last = jobs.at(-1);
+    if (last?.filter === filter && last.looks.length < LOOKS_IN_A_JOB) last.looks.push(look);
+    else jobs.push({ filter, looks: [look] });
+  }
+  return jobs.map(({ filter, looks }) => ({ ...filter, looks }));
 };
 
 /** Seconds until the client takes more. */
@@ -96,32 +110,33 @@ const waitFor = async (context: Context, to: SessionAddress): Promise<number | '
 // ── Looking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 interface Made {
-  readonly job: RetainedJob;
+  readonly task: Task;
   /** What is, or was, retained under topics that the filter matches. */
   readonly found: readonly RetainedMessage[];
-  readonly more: readonly RetainedJob[];
+  readonly more: readonly Task[];
 }
 
 /** One call of a port. */
-const makeLook = async (context: Context, job: RetainedJob): Promise<Made> => {
-  const { look, topicFilter } = job;
+const makeLook = async (context: Context, task: Task): Promise<Made> => {
+  const { filter, look } = task;
+  const { topicFilter } = filter;
   const fitting = (found: readonly RetainedMessage[]) => found.filter(({ topic }) => matches(topicFilter, topic));
-  const next = (looks: readonly Look[]): readonly RetainedJob[] => looks.map((look) => ({ ...job, look }));
+  const next = (looks: readonly Look[]): readonly Task[] => looks.map((look) => ({ filter, look }));
   switch (look.look) {
     case 'topic': {
       const message = await context.retained.read(look.topic);
-      return { job, found: message ? [message] : [], more: [] };
+      return { task, found: message ? [message] : [], more: [] };
     }
     case 'prefix': {
       const page = await context.retained.under(look.prefix, look.after);
       const rest: Look[] = page.next === undefined ? [] : [{ ...look, after: page.next }];
-      return { job, found: fitting(page.found), more: next(rest) };
+      return { task, found: fitting(page.found), more: next(rest) };
     }
     case 'levels': {
       const page = await context.retained.firstLevels(look.after);
       const rest: Look[] = page.next === undefined ? [] : [{ look: 'levels', after: page.next }];
       return {
-        job,
+        task,
         found: [],
         more: next([...page.found.flatMap((level) => looksUnder(level, topicFilter)), ...rest]),
       };
@@ -147,7 +162,7 @@ const send = async (context: Context, to: SessionAddress, made: readonly Made[])
     await sendCopies(
       context,
       to,
-      due.flatMap(({ job, found }) => found.map(copyFor(job))),
+      due.flatMap(({ task, found }) => found.map(copyFor(task))),
     );
     due = (await inParallel(due, AT_ONCE, async (sent) => replaced(context, sent))).filter(hasFound);
   }
@@ -156,9 +171,9 @@ const send = async (context: Context, to: SessionAddress, made: readonly Made[])
 const hasFound = ({ found }: Made): boolean => found.length > 0;
 
 /** What is there now instead of what was found. What is new altogether has found the subscription. */
-const replaced = async (context: Context, { job, found }: Made): Promise<Made> => {
+const replaced = async (context: Context, { task, found }: Made): Promise<Made> => {
   const sent = new Map(found.map(({ topic, id }) => [topic, id]));
-  const now = await makeLook(context, job);
+  const now = await makeLook(context, task);
   return { ...now, found: now.found.filter(({ topic, id }) => sent.has(topic) && sent.get(topic) !== id) };
 };
 
@@ -167,7 +182,7 @@ const replaced = async (context: Context, { job, found }: Made): Promise<Made> =
  * is told as it is to every subscriber.
  */
 const copyFor =
-  ({ run, qos }: RetainedJob) =>
+  ({ filter: { run, qos } }: Task) =>
   (message: RetainedMessage): Message => ({
     id: `${run}.${message.id}` as MessageId,
     topic: message.topic,
