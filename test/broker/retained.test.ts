@@ -290,6 +290,7 @@ describe('more than a SUBSCRIBE has time for', () => {
     const subscriber = await world.connect('subscriber', { clean: false });
     await subscriber.send(subscribePacket({ '#': 1 }));
     expect(retainedJobs(world).length).toBeGreaterThan(0);
+    expect(retainedJobs(world).length).toBeLessThan(10);
     const before = told(subscriber.pushes());
     expect(before.length).toBeLessThan(topics.length);
     await world.runJobs();
