@@ -393,7 +393,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     const session = sessionOf.get(connectionId);
     const { qos, retain } = copy;
     const what = publications.get(payload);
-    if (session && what?.retain && inOrder) retained.arrived(session, what, copy);
+    if (session && what?.retain) retained.arrived(session, what, copy, inOrder);
     if (session && retain) {
       retained.received(session, payload);
       return;

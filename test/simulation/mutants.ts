@@ -139,6 +139,8 @@ const methods: readonly (readonly [PortName, string])[] = [
   ['subscriptions', 'remove'],
   ['subscriptions', 'addShape'],
   ['subscriptions', 'to'],
+  ['retained', 'read'],
+  ['retained', 'under'],
   ['retained', 'change'],
   ['connections', 'change'],
   ['connections', 'close'],
@@ -273,6 +275,10 @@ const orders: readonly Mutant[] = [
   ]),
   swapped('notes that a check is done before it sends the next', 'timers.send check', [
     'connections.change leaveCheck',
+  ]),
+  swapped('subscribes after it has read what is retained', 'subscriptions.change subscribe', [
+    'retained.read',
+    'retained.under',
   ]),
   swapped('keeps what is retained after it has looked for subscribers', 'retained.change retain', ['subscriptions.to']),
   tooEarly('takes its second look before it puts in flight', 'sessions', 'read', ['inFlight', 'put']),
@@ -582,28 +588,6 @@ const timed: readonly Mutant[] = [
 const retainedReads = ['read', 'under'] as const;
 
 const retaining: readonly Mutant[] = [
-  {
-    name: 'reads what is retained before it subscribes',
-    trouble: troubleAt(['subscribe']),
-    spoil: () => (context) => {
-      const early = new Map<string, unknown>();
-      const looking = replacing(context, 'filters', 'change', (original) => async (...args) => {
-        const topicFilter = String(args[1]);
-        if (!/[+#]/.test(topicFilter)) early.set(topicFilter, await context.retained.read(topicFilter));
-        else if (topicFilter === 't/+') early.set('t/', await context.retained.under('t/', undefined));
-        return original(...args);
-      });
-      return retainedReads.reduce(
-        (spoilt, method) =>
-          replacing(spoilt, 'retained', method, (original) => async (...args) => {
-            const found = early.get(String(args[0]));
-            early.delete(String(args[0]));
-            return found ?? original(...args);
-          }),
-        looking,
-      );
-    },
-  },
   {
     name: 'does not look again whether what it has sent was replaced',
     spoil: () => (context) => {

@@ -82,6 +82,17 @@ export function createRetainedJudge<S extends Asking>({ step, fail, exactClocks,
     return own;
   };
 
+  /** The numbers on its topic tell which is younger. */
+  const isNumbered = ({ inOrder, publisher }: Pick<Retainable, 'inOrder' | 'publisher'>): boolean =>
+    inOrder && !publisher.includes(' ');
+  /** The number of the youngest that was acknowledged, if nothing has removed it; 0: none. */
+  const newest = (topic: string): number => {
+    const all = (byTopic.get(topic) ?? []).filter(isNumbered);
+    const number = Math.max(0, ...all.filter((each) => isSettled(each)).map((each) => each.number));
+    return all.some((each) => each.removes && each.number >= number) ? 0 : number;
+  };
+  const isSettled = ({ acknowledgedAt, qos }: Known): boolean => qos > 0 && acknowledgedAt < Number.POSITIVE_INFINITY;
+
   const isOlder = (one: Known, other: Known): boolean => {
     if (one === other) return false;
     if (one.publisher === other.publisher) return one.inOrder && one.number < other.number;
@@ -134,11 +145,12 @@ export function createRetainedJudge<S extends Asking>({ step, fail, exactClocks,
     unsubscribing: (session: S, filter: string): void => {
       for (const ask of asksOf(session)) if (ask.filter === filter) ask.isOver = true;
     },
-    /** A client that keeps the wire's rules got what was published with RETAIN 1, live or later. */
-    arrived: (session: S, { publisher, number, topic, inOrder }: Omit<Retainable, 'removes'>, copy: Copy): void => {
-      if (!keepsOrder || !inOrder || copy.qos === 0 || publisher.includes(' ')) return;
+    /** A client got what was published with RETAIN 1, live or later. `keepsRules`: those of the wire. */
+    arrived: (session: S, publication: Omit<Retainable, 'removes'>, copy: Copy, keepsRules: boolean): void => {
+      const { number, topic } = publication;
+      if (!isNumbered(publication) || copy.qos === 0) return;
       const [top, due] = [of(highest, session).get(topic) ?? 0, of(overtaken, session)];
-      if (copy.retain && !copy.dup && number < top) due.set(topic, top);
+      if (keepsRules && keepsOrder && copy.retain && !copy.dup && number < top) due.set(topic, top);
       else if (number >= (due.get(topic) ?? 0)) due.delete(topic);
       of(highest, session).set(topic, Math.max(top, number));
     },
@@ -166,9 +178,12 @@ export function createRetainedJudge<S extends Asking>({ step, fail, exactClocks,
         const stale = [...of(overtaken, session)].filter(([topic]) => isAnswered(topic));
         if (stale.length > 0) return stale.map(([topic, number]) => `${topic}, number ${number}, after an older one`);
         const open = list.filter(({ isGranted, isOver, qos }) => isGranted && !isOver && qos > 0);
+        // What was published while it subscribed comes live, or as retained.
+        const lacks = (topic: string) => newest(topic) > (of(highest, session).get(topic) ?? 0);
         return open.flatMap((ask) =>
           [...byTopic.keys()]
-            .filter((topic) => matches(ask.filter, topic) && isOwed(ask, topic) && !ask.came.has(topic))
+            .filter((topic) => matches(ask.filter, topic))
+            .filter((topic) => lacks(topic) || (isOwed(ask, topic) && !ask.came.has(topic)))
             .map((topic) => `what is retained under ${topic} for ${session.clientId}`),
         );
       }),
