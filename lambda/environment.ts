@@ -36,6 +36,7 @@ export function createContext(environment: Environment): Context {
   const resources = {
     sessionsTable: read('SESSIONS_TABLE'),
     subscriptionsTable: read('SUBSCRIPTIONS_TABLE'),
+    retainedTable: read('RETAINED_TABLE'),
     redeliveryQueueUrl: read('REDELIVERY_QUEUE_URL'),
     timersQueueUrl: read('TIMERS_QUEUE_URL'),
     clientQueuePrefix: read('CLIENT_QUEUE_PREFIX'),

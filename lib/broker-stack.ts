@@ -43,6 +43,7 @@ export class BrokerStack extends Stack {
       SETTINGS: JSON.stringify(brokerPart(settings)),
       SESSIONS_TABLE: tables.sessions.tableName,
       SUBSCRIPTIONS_TABLE: tables.subscriptions.tableName,
+      RETAINED_TABLE: tables.retained.tableName,
       REDELIVERY_QUEUE_URL: queues.redelivery.queueUrl,
       TIMERS_QUEUE_URL: queues.timers.queueUrl,
       CLIENT_QUEUE_PREFIX: queuePrefix,
@@ -59,6 +60,7 @@ export class BrokerStack extends Stack {
     const arns: Readonly<Record<Target, string>> = {
       sessionsTable: tables.sessions.tableArn,
       subscriptionsTable: tables.subscriptions.tableArn,
+      retainedTable: tables.retained.tableArn,
       expiryIndex: `${tables.sessions.tableArn}/index/expiry`,
       clientQueues: this.formatArn({ service: 'sqs', resource: `${queuePrefix}*` }),
       allQueues: '*',
@@ -103,6 +105,7 @@ export class BrokerStack extends Stack {
     new CfnOutput(this, 'Url', { value: gateway.stage.url, description: 'Where clients connect' });
     new CfnOutput(this, 'SessionsTableName', { value: tables.sessions.tableName });
     new CfnOutput(this, 'SubscriptionsTableName', { value: tables.subscriptions.tableName });
+    new CfnOutput(this, 'RetainedTableName', { value: tables.retained.tableName });
     new CfnOutput(this, 'ClientQueuePrefix', {
       value: queuePrefix,
       description: 'Start of the names of the queues made for offline clients. They stay when the stack is deleted.',

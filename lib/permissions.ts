@@ -15,6 +15,7 @@ export type FunctionName = keyof typeof functions;
 export type Target =
   | 'sessionsTable'
   | 'subscriptionsTable'
+  | 'retainedTable'
   | 'expiryIndex'
   | 'clientQueues'
   /** Every queue of the account: ListQueues knows no resource. It tells names, and nothing of what is in them. */
@@ -43,6 +44,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
       'dynamodb:DeleteItem',
     ],
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+    retainedTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
     clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue'],
     redeliveryQueue: send,
     timersQueue: send,
@@ -76,6 +78,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
       'dynamodb:DeleteItem',
     ],
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+    retainedTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
     expiryIndex: ['dynamodb:Query'],
     clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue', 'sqs:DeleteQueue'],
     allQueues: ['sqs:ListQueues'],

@@ -17,6 +17,7 @@ export const tables = {
     indexes: { expiry: { partitionKey: 'expiryPart', sortKey: 'expiresAt' } },
   },
   subscriptions: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl', indexes: {} },
+  retained: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl', indexes: {} },
 } as const;
 
 /** SQS queues with a consumer. Visibility above the Lambda's timeout, so that no message is handled twice at once. */
@@ -52,6 +53,7 @@ export interface LambdaEnvironment {
   readonly SETTINGS: string;
   readonly SESSIONS_TABLE: string;
   readonly SUBSCRIPTIONS_TABLE: string;
+  readonly RETAINED_TABLE: string;
   readonly REDELIVERY_QUEUE_URL: string;
   readonly TIMERS_QUEUE_URL: string;
   /** Start of the name of every client queue, and of nothing else in this account. */

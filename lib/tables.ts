@@ -1,10 +1,11 @@
 /**
- * The two DynamoDB tables.
+ * The three DynamoDB tables.
  *
  * - On demand: an idle broker pays for storage only.
- * - They outlive the stack: sessions and their subscriptions are the user's data, and `cdk destroy` is quickly typed. Their names are generated, so that a stack deployed again does not stumble over the tables it left behind.
+ * - They outlive the stack: sessions, their subscriptions and what is retained are the user's data, and `cdk destroy` is quickly typed. Their names are generated, so that a stack deployed again does not stumble over the tables it left behind.
  * - Point-in-time recovery is on: it is billed by stored size ($0.20 per GB and month), and a session is about 1 KB.
- *   Restore both tables to the same second: they refer to each other by session generation.
+ *   Restore `sessions` and `subscriptions` to the same second: they refer to each other by session generation. What is
+ *   retained stands for itself.
  * - An index holds keys only, so that a write which leaves them as they are is not billed a second time. CloudFormation adds an
  *   index to a table that is there, but only one in a deployment.
  * - Encrypted with the key DynamoDB owns, as every table is that names no other. A KMS key would add a KMS call, its price and its throttle, to the packet path.
@@ -17,11 +18,13 @@ import { tables } from './resources.ts';
 export class Tables extends Construct {
   readonly sessions: Table;
   readonly subscriptions: Table;
+  readonly retained: Table;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
     this.sessions = this.#table('Sessions', tables.sessions);
     this.subscriptions = this.#table('Subscriptions', tables.subscriptions);
+    this.retained = this.#table('Retained', tables.retained);
   }
 
   #table(id: string, keys: (typeof tables)[keyof typeof tables]): Table {

@@ -18,6 +18,7 @@ export interface Need {
 const tableTargets: Readonly<Record<string, Target>> = {
   sessions: 'sessionsTable',
   subscriptions: 'subscriptionsTable',
+  retained: 'retainedTable',
 };
 const indexTargets: Readonly<Record<string, Target>> = { 'sessions/expiry': 'expiryIndex' };
 const queueTargets: Readonly<Record<string, Target>> = { redelivery: 'redeliveryQueue', timers: 'timersQueue' };

@@ -18,6 +18,7 @@ export const stackEnvironment = (
     SETTINGS: JSON.stringify(settings),
     SESSIONS_TABLE: 'sessions',
     SUBSCRIPTIONS_TABLE: 'subscriptions',
+    RETAINED_TABLE: 'retained',
     REDELIVERY_QUEUE_URL: `${urlBase}redelivery`,
     TIMERS_QUEUE_URL: `${urlBase}timers`,
     CLIENT_QUEUE_PREFIX: clientQueuePrefix(deploymentSettings.stackName.default),

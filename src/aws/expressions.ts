@@ -31,11 +31,17 @@ export function changeExpressions<R>(change: Change<R>, bookkeeping: Bookkeeping
     ([name, value]) => `${terms.name(name)} = ${terms.value(value)}`,
   );
   const adds = Object.entries(change.add ?? {}).map(([name, value]) => `${terms.name(name)} ${terms.value(value)}`);
+  // What is to stay must not keep the time to live of what was there before.
+  const removes = bookkeeping.ttl === undefined ? [`REMOVE ${terms.name('ttl')}`] : [];
   const { ConditionExpression } = terms.conditions(change.if as readonly Condition<Item>[]);
   // DynamoDB finds an absent attribute unequal to any value: this holds of a new item, and of any other write's.
   const notYet = `${terms.name('lastWrite')} <> ${terms.value(bookkeeping.lastWrite)}`;
   return {
-    UpdateExpression: `SET ${sets.join(', ')}${adds.length > 0 ? ` ADD ${adds.join(', ')}` : ''}`,
+    UpdateExpression: [
+      `SET ${sets.join(', ')}`,
+      ...removes,
+      ...(adds.length > 0 ? [`ADD ${adds.join(', ')}`] : []),
+    ].join(' '),
     ConditionExpression: ConditionExpression ? `${ConditionExpression} AND ${notYet}` : notYet,
     ...terms.placeholders(),
   };

@@ -1,5 +1,5 @@
 /**
- * Where everything lies in the two tables. Both have the keys `pk` and `sk`, and `ttl` in epoch seconds, by which DynamoDB
+ * Where everything lies in the three tables. All have the keys `pk` and `sk`, and `ttl` in epoch seconds, by which DynamoDB
  * collects what was left behind, days late.
  *
  * | who asks | table | key | access |
@@ -22,14 +22,20 @@
  * | SUBSCRIBE, UNSUBSCRIBE, cleaning up | subscriptions | `f#topicFilter`, clientId | UpdateItem, DeleteItem |
  * | PUBLISH: the shapes in use | subscriptions | `shapes#replica`, `shapes` | GetItem |
  * | SUBSCRIBE: a new shape | subscriptions | `shapes#replica`, `shapes` | UpdateItem, on every replica |
+ * | PUBLISH with RETAIN, a will | retained | `t#firstLevel`, topic | UpdateItem |
+ * | SUBSCRIBE to one topic, and to `topic/#` | retained | `t#firstLevel`, topic | GetItem |
+ * | SUBSCRIBE with a wildcard | retained | `t#firstLevel`, begins with the literal beginning of the filter | Query, in pages |
+ * | PUBLISH with RETAIN under a first level that is new to the process | retained | `levels#part`, firstLevel and a slash | PutItem |
+ * | SUBSCRIBE with a wildcard as its first level | retained | `levels#part` | Query, in pages |
  *
- * Client ids and filters stand whole in a partition key (2,048 bytes) and a sort key (1,024 bytes): `maxClientIdBytes` and
+ * Client ids, topics and filters stand whole in a partition key (2,048 bytes) and a sort key (1,024 bytes): `maxClientIdBytes` and
  * `maxTopicBytes` keep them short enough.
  *
  * Only sessions have both keys of the index `expiry`, so nothing else is in it. It holds keys alone: a write that leaves
  * `expiresAt` as it was writes nothing to it.
  */
 import type { ClientId, ConnectionId, MessageId, WillId } from '../session/ids.ts';
+import { firstLevelOf } from '../session/retained.ts';
 import type { SessionAddress } from '../session/session.ts';
 
 export interface Key {
@@ -87,6 +93,25 @@ export const subscriptionKey = (topicFilter: string, clientId: ClientId): Key =>
   pk: `f#${topicFilter}`,
   sk: clientId,
 });
+
+export const retainedKey = (topic: string): Key => ({ pk: `t#${firstLevelOf(topic)}`, sk: topic });
+
+/** What lies under one first level, from those topics that begin with `prefix`. */
+export const retainedPrefix = (prefix: string): Key => retainedKey(prefix);
+
+/** The registry of first levels is written once for each of them by every process, so it lies in several partitions. */
+export const LEVEL_PARTS = 4;
+
+export const levelsPrefix = (part: number): Key => ({ pk: `levels#${part}`, sk: '' });
+
+/** A sort key is never empty, and a first level may be. */
+export const levelKey = (firstLevel: string): Key => ({ pk: `levels#${partOf(firstLevel)}`, sk: `${firstLevel}/` });
+
+const partOf = (text: string): number => {
+  let hash = 0;
+  for (const character of text) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0;
+  return hash % LEVEL_PARTS;
+};
 
 /** The registry of shapes is read for every frame that publishes, so it has copies in several partitions. */
 export const SHAPE_REPLICAS = 4;

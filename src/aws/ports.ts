@@ -8,6 +8,7 @@ import type { ClientId, Generation, MessageId } from '../session/ids.ts';
 import { createClientQueues } from './client-queues.ts';
 import { createExpiryIndex } from './expiry-index.ts';
 import { createGateway } from './gateway.ts';
+import { createRetainedMessages } from './retained-messages.ts';
 import { randomSecrets } from './secrets.ts';
 import { createShapeRegistry } from './shape-registry.ts';
 import {
@@ -26,6 +27,7 @@ import { createWorkQueue } from './work-queues.ts';
 export interface AwsResources {
   readonly sessionsTable: string;
   readonly subscriptionsTable: string;
+  readonly retainedTable: string;
   readonly redeliveryQueueUrl: string;
   readonly timersQueueUrl: string;
   readonly clientQueuePrefix: string;
@@ -72,6 +74,7 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
     filters: createFilters(sessions),
     connections: createConnections(sessions),
     subscriptions: createSubscriptions(subscriptions, createShapeRegistry(dynamodb, resources.subscriptionsTable)),
+    retained: createRetainedMessages(createTable({ client: dynamodb, name: resources.retainedTable, clock })),
     gateway: createGateway({ client: gateway, clock, postTimeout: resources.postTimeout }),
     queues: createClientQueues({
       client: sqs,

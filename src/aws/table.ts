@@ -18,7 +18,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import type { Clock } from '../broker/ports.ts';
+import type { Clock, Page } from '../broker/ports.ts';
 import type { Change, Condition, Outcome } from '../session/change.ts';
 import { type Bookkeeping, changeExpressions, conditionExpression } from './expressions.ts';
 import type { Key } from './keys.ts';
@@ -35,6 +35,8 @@ export interface Table {
   remove<R>(key: Key, conditions: readonly Condition<R>[]): Promise<boolean>;
   /** All items of the partition whose sort key begins with `prefix.sk`, by sort key. */
   query<R>(prefix: Key): Promise<readonly Found<R>[]>;
+  /** The first `most` of them behind the sort key `after`, or fewer where they are large. `next`: the last sort key. */
+  page<R>(prefix: Key, most: number, after: string | undefined): Promise<Page<Found<R>>>;
 }
 
 export interface Found<R> {
@@ -61,6 +63,13 @@ export function createTable({ client, name, clock }: TableOptions): Table {
   const itemBehind = async (error: ConditionalCheckFailedException, key: Key) => error.Item ?? (await getItem(key));
   const isFrom = (item: Record<string, AttributeValue> | undefined, { lastWrite }: Bookkeeping) =>
     item?.lastWrite?.S === lastWrite;
+
+  const queryOf = ({ pk, sk }: Key) => ({
+    TableName: name,
+    ConsistentRead: true,
+    KeyConditionExpression: sk === '' ? 'pk = :pk' : 'pk = :pk AND begins_with(sk, :sk)',
+    ExpressionAttributeValues: marshall(sk === '' ? { ':pk': pk } : { ':pk': pk, ':sk': sk }),
+  });
 
   return {
     get: async <R>(key: Key) => {
@@ -148,21 +157,25 @@ export function createTable({ client, name, clock }: TableOptions): Table {
       const items: Found<R>[] = [];
       let start: QueryCommand['input']['ExclusiveStartKey'];
       do {
-        const page = await client.send(
-          new QueryCommand({
-            TableName: name,
-            ConsistentRead: true,
-            KeyConditionExpression: prefix.sk === '' ? 'pk = :pk' : 'pk = :pk AND begins_with(sk, :sk)',
-            ExpressionAttributeValues: marshall(
-              prefix.sk === '' ? { ':pk': prefix.pk } : { ':pk': prefix.pk, ':sk': prefix.sk },
-            ),
-            ExclusiveStartKey: start,
-          }),
-        );
+        const page = await client.send(new QueryCommand({ ...queryOf(prefix), ExclusiveStartKey: start }));
         items.push(...(page.Items ?? []).map((item) => found<R>(item)));
         start = page.LastEvaluatedKey;
       } while (start);
       return items;
+    },
+
+    page: async <R>(prefix: Key, most: number, after: string | undefined) => {
+      const { Items = [], LastEvaluatedKey } = await client.send(
+        new QueryCommand({
+          ...queryOf(prefix),
+          Limit: most,
+          ExclusiveStartKey: after === undefined ? undefined : marshall({ pk: prefix.pk, sk: after }),
+        }),
+      );
+      return {
+        found: Items.map((item) => found<R>(item)),
+        next: LastEvaluatedKey && (unmarshall(LastEvaluatedKey) as Key).sk,
+      };
     },
   };
 }

@@ -259,7 +259,8 @@ const runsOf = (packets: readonly ClientPacket[]): readonly ClientPacket[][] => 
   for (const packet of packets) {
     const last = runs.at(-1);
     const next = packet.type === 'publish' ? `publish ${packet.qos}` : packet.type;
-    if (last && next === kind && last.length < RUN) last.push(packet);
+    // What is retained takes its time: between two SUBSCRIBEs the frame's own is looked at.
+    if (last && next === kind && last.length < RUN && packet.type !== 'subscribe') last.push(packet);
     else runs.push([packet]);
     kind = next;
   }

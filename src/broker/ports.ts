@@ -11,9 +11,11 @@
 
 import type { FilterShape } from '../mqtt/filter-shape.ts';
 import type { Qos } from '../mqtt/packets.ts';
+import type { Look } from '../mqtt/topic-search.ts';
 import type { Change, Condition, Outcome } from '../session/change.ts';
 import type { Connection } from '../session/connection.ts';
 import type { ClientId, ConnectionId, Generation, MessageId, WillId } from '../session/ids.ts';
+import type { RetainedMessage } from '../session/retained.ts';
 import type { ChosenCopy, Incoming, InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import type { Tick } from '../session/transitions.ts';
 
@@ -116,6 +118,19 @@ export interface Filters {
   remove(session: SessionAddress, topicFilter: string, conditions: readonly Condition<NotedFilter>[]): Promise<void>;
 }
 
+// ── Retained messages ──────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What is retained, by topic; and for a while what was removed. */
+export interface RetainedMessages {
+  read(topic: string): Promise<RetainedMessage | undefined>;
+  /** One conditional write. Before it the topic's first level is noted, so that whoever looks through `firstLevels` finds it. */
+  change(topic: string, change: Change<RetainedMessage>): Promise<Outcome<RetainedMessage>>;
+  /** Under topics that have the first level of `prefix` and begin with it, in order, from the first behind the topic `after`. */
+  under(prefix: string, after: string | undefined): Promise<Page<RetainedMessage>>;
+  /** First levels under which something is, or was, retained, each once. */
+  firstLevels(after: string | undefined): Promise<Page<string>>;
+}
+
 // ── Connections ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A part of a packet above one frame (wire §4). */
@@ -212,6 +227,7 @@ export type Job =
   | { readonly job: 'close'; readonly connectionId: ConnectionId }
   | ConnectionCheck
   | WillJob
+  | RetainedJob
   | { readonly job: 'announce'; readonly topic: string; readonly payload: string }
   | { readonly job: 'sweep' }
   | { readonly job: 'sweep-part'; readonly part: number; readonly before: number; readonly after: string }
@@ -229,10 +245,24 @@ export interface WillJob {
   readonly job: 'will';
   readonly clientId: ClientId;
   readonly will: WillId;
+  /** The last epoch of the connection that ends, and when that is: what its publication, if it is retained, counts as. */
+  readonly epoch: number;
+  readonly endedAt: number;
   /** Until then whoever sent this may still be about to. */
   readonly until: number;
   /** Set where the platform's limit has cut the connection off: a connection after this epoch makes up for it. */
   readonly unlessAfter?: number;
+}
+
+/** What a SUBSCRIBE has not sent yet of what is retained (`send-retained.ts`). */
+export interface RetainedJob extends SessionAddress {
+  readonly job: 'retained';
+  readonly topicFilter: string;
+  /** As granted. */
+  readonly qos: Qos;
+  /** Names the SUBSCRIBE: a copy that is sent again has the same id, and one for the next SUBSCRIBE has another. */
+  readonly run: string;
+  readonly looks: readonly Look[];
 }
 
 export interface Timers {
@@ -276,6 +306,7 @@ export interface Ports {
   readonly incoming: IncomingMessages;
   readonly subscriptions: Subscriptions;
   readonly filters: Filters;
+  readonly retained: RetainedMessages;
   readonly connections: Connections;
   readonly gateway: Gateway;
   readonly queues: ClientQueues;

@@ -11,6 +11,7 @@ import { isConnected, type Session } from '../session/session.ts';
 import { type Context, stillAtWork } from './context.ts';
 import type { Will, WillJob } from './ports.ts';
 import { distribute } from './publish.ts';
+import { retainWill } from './retain.ts';
 import { WILL_DELAY } from './will.ts';
 
 /** @throws when AWS fails: the job comes back */
@@ -22,7 +23,8 @@ export async function publishWill(context: Context, job: WillJob): Promise<void>
   const now = context.clock.now();
   if (isStillKept(session, id)) {
     // Whoever sent this job has not come to the end of the connection yet, or the session has moved on before.
-    if (now < job.until) await context.timers.send(job, WILL_DELAY);
+    if (now < job.until)
+      await context.timers.send({ ...job, epoch: session?.epoch ?? job.epoch, endedAt: now }, WILL_DELAY);
     return;
   }
   if (cameBack(session, job)) {
@@ -40,7 +42,9 @@ export async function publishWill(context: Context, job: WillJob): Promise<void>
       return;
     }
   }
-  // The seam for retained messages: `will.retain` is kept, and a will is published as a PUBLISH is.
+  // A session that has moved since the job was sent has ended this connection on a younger epoch.
+  const epoch = session?.will === id ? session.epoch : job.epoch;
+  await retainWill(context, will, { publisher: clientId, epoch, at: job.endedAt });
   await distribute(context, [will]);
   context.log('will-published', { clientId, qos: will.qos });
   if (will.qos > 0) await context.wills.remove(clientId, id);

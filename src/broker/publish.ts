@@ -9,7 +9,7 @@
 import { encode } from '../mqtt/codec.ts';
 import type { Publish, Qos } from '../mqtt/packets.ts';
 import type { MessageId } from '../session/ids.ts';
-import type { Message } from '../session/session.ts';
+import type { Message, SessionAddress, SessionEpoch } from '../session/session.ts';
 import { epochOf, isAlive, isForgotten } from '../session/session.ts';
 import { type Audience, audienceOf } from './audience.ts';
 import type { Context } from './context.ts';
@@ -18,19 +18,22 @@ import { inParallel, together, WIDTH } from './in-parallel.ts';
 import { abandonConnection } from './lose-connection.ts';
 import type { Subscriber } from './ports.ts';
 import { post } from './post.ts';
+import { retainPublished } from './retain.ts';
 
 /**
- * Delivers `packets`, which are all of one QoS, in order. Looking for the audience starts at once; `admitted` says whether
+ * Delivers `packets`, which are all of one QoS, in order. Looking for the audience starts at once, if nothing is to be retained; `admitted` says whether
  * the publisher may publish at all, and nothing is delivered before it is fulfilled.
  */
 export async function publish(
   context: Context,
   packets: readonly Publish[],
-  admitted: Promise<unknown>,
+  admitted: Promise<SessionEpoch>,
 ): Promise<void> {
+  const takenAt = context.clock.now();
   const messages = packets.map(
     ({ topic, payload, qos, retain }): Message => ({ id: context.ids.message(), topic, payload, qos, retain }),
   );
+  if (messages.some(({ retain }) => retain)) await retainPublished(context, messages, await admitted, takenAt);
   await distribute(context, messages, admitted);
 }
 
@@ -76,9 +79,9 @@ const perSubscriber = (messages: readonly Message[], audience: Audience, repeate
 const lower = (a: Qos, b: Qos): Qos => (a < b ? a : b);
 
 /** QoS 0: one attempt, whatever comes of it. */
-const postOnce = async (
+export const postOnce = async (
   context: Context,
-  to: Subscriber,
+  to: SessionAddress,
   messages: readonly Message[],
 ): Promise<Delivered | 'dropped'> => {
   try {

@@ -15,9 +15,11 @@ import type { Context } from './context.ts';
 import { inParallel, WIDTH } from './in-parallel.ts';
 import { NotConnected } from './not-connected.ts';
 import { distribute } from './publish.ts';
+import { retainPublished } from './retain.ts';
 
 /** Delivers `packets`, which all have QoS 2, in order. @throws when AWS fails: then it is not known which were delivered */
 export async function publishOnce(context: Context, session: SessionEpoch, packets: readonly Publish[]): Promise<void> {
+  const takenAt = context.clock.now();
   const notes = await inParallel(packets, WIDTH, (packet) => note(context, session, packet));
   const messages = packets.map(({ topic, payload, qos, retain }, index) => {
     return { id: notes[index]?.id as MessageId, topic, payload, qos, retain };
@@ -25,6 +27,7 @@ export async function publishOnce(context: Context, session: SessionEpoch, packe
   const repeated = new Set(notes.filter(({ isNew }) => !isNew).map(({ id }) => id));
   for (const { id, isNew } of notes) if (isNew) repeated.delete(id);
   const once = messages.filter(({ id }, index) => messages.findIndex((each) => each.id === id) === index);
+  if (once.some(({ retain }) => retain)) await retainPublished(context, once, session, takenAt);
   await distribute(context, once, Promise.resolve(), repeated);
 }
 

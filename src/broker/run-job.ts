@@ -13,6 +13,7 @@ import type { Job, Subscription } from './ports.ts';
 import { distribute } from './publish.ts';
 import { publishWill } from './publish-will.ts';
 import { refresh } from './refresh.ts';
+import { sendRetainedLater } from './send-retained.ts';
 import { collectQueues, sweep, sweepPart } from './sweep.ts';
 
 /** @throws when AWS fails: the job comes back */
@@ -30,6 +31,8 @@ export async function runJob(context: Context, job: Job): Promise<void> {
       return checkConnection(context, job);
     case 'will':
       return publishWill(context, job);
+    case 'retained':
+      return sendRetainedLater(context, job);
     case 'announce':
       return announce(context, job.topic, job.payload);
     case 'sweep':

@@ -2,7 +2,8 @@
  * SUBSCRIBE and UNSUBSCRIBE of one client.
  *
  * Rules of this file:
- * - The shape is registered first, the subscription written second, SUBACK comes last: a PUBLISH after it never misses.
+ * - The shape is registered first, the subscription written second, what is retained read third, SUBACK comes last: a PUBLISH
+ *   after it never misses, and one before it is either live or retained.
  * - The filter is noted with the session before the subscription is written, so that cleaning up finds everything.
  * - A subscription carries the epoch that wrote it; a stalled packet of an older epoch changes nothing, and is not acknowledged.
  */
@@ -18,6 +19,7 @@ import { inParallel, together, WIDTH } from './in-parallel.ts';
 import { announceSubscriptions } from './lifecycle.ts';
 import { NotConnected } from './not-connected.ts';
 import type { Subscription } from './ports.ts';
+import { sendRetained } from './send-retained.ts';
 
 /** What the session has subscribed. @throws NotConnected where it has ended: nobody would clean up what is written for it. */
 const filtersOf = async (context: Context, session: SessionEpoch): Promise<readonly string[]> => {
@@ -52,6 +54,11 @@ export async function subscribe(
   }));
   const fitting = written.filter(({ fits }) => fits).map(({ topicFilter }) => topicFilter);
   await announceSubscriptions(context, 'subscribed', session, fitting);
+  await sendRetained(
+    context,
+    session,
+    [...granted].filter(([topicFilter]) => fitting.includes(topicFilter)),
+  );
   const misfits = new Set(written.filter(({ fits }) => !fits).map(({ topicFilter }) => topicFilter));
   return decisions.map(({ topicFilter, qos, refused }) => (refused || misfits.has(topicFilter) ? 0x80 : qos));
 }

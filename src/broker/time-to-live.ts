@@ -18,5 +18,9 @@ export const CONNECTION_TIME_TO_LIVE = 3 * HOUR;
 export const PIECE_TIME_TO_LIVE = HOUR;
 /** The trace of an UNSUBSCRIBE: longer than any SUBSCRIBE can be stalled. */
 export const UNSUBSCRIBED_TIME_TO_LIVE = HOUR;
+/** What is retained stays until it is removed. */
+export const RETAINED_TIME_TO_LIVE = Number.POSITIVE_INFINITY;
+/** The trace of what was retained and is removed: longer than any Lambda can be stalled, or a will can be late. */
+export const REMOVED_TIME_TO_LIVE = HOUR;
 /** Who owns a client's queue: removed with the queue. The collector takes a queue that nobody owns for an orphan. */
 export const QUEUE_OWNER_TIME_TO_LIVE = Number.POSITIVE_INFINITY;

@@ -48,7 +48,7 @@ export async function publishWillLater(
 ): Promise<void> {
   if (will === NO_WILL) return;
   const now = context.clock.now();
-  const job: WillJob = { job: 'will', clientId, will, until: now + stillAtWork(context) };
+  const job: WillJob = { job: 'will', clientId, will, epoch, endedAt: now, until: now + stillAtWork(context) };
   const isCutOff = isAtItsLimit(connectedAt, now) && seemsCutOff.includes(reason);
   if (isCutOff) await context.timers.send({ ...job, unlessAfter: epoch }, GRACE);
   else await context.timers.send(job, WILL_DELAY);

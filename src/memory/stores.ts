@@ -7,7 +7,9 @@ import type {
   IncomingMessages,
   InFlightMessages,
   NotedFilter,
+  Page,
   Piece,
+  RetainedMessages,
   Sessions,
   Subscriber,
   Subscription,
@@ -19,17 +21,23 @@ import {
   CONNECTION_TIME_TO_LIVE,
   ONCE_TIME_TO_LIVE,
   PIECE_TIME_TO_LIVE,
+  REMOVED_TIME_TO_LIVE,
+  RETAINED_TIME_TO_LIVE,
   SESSION_TIME_TO_LIVE,
   UNSUBSCRIBED_TIME_TO_LIVE,
 } from '../broker/time-to-live.ts';
 import type { Connection } from '../session/connection.ts';
 import type { ClientId } from '../session/ids.ts';
+import { firstLevelOf, isRetained, type RetainedMessage } from '../session/retained.ts';
 import type { ChosenCopy, Incoming, InFlight, Session, SessionAddress } from '../session/session.ts';
 import { createMemoryClientQueues } from './client-queues.ts';
 import { createRecords, type Records } from './records.ts';
 
-/** @param queueVisibility milliseconds */
-export function createMemoryStores(clock: Clock, queueVisibility: number) {
+/**
+ * @param queueVisibility milliseconds
+ * @param retainedPage how many retained messages, or first levels, are found at once
+ */
+export function createMemoryStores(clock: Clock, queueVisibility: number, retainedPage = 250) {
   const records = {
     sessions: createRecords<Session>(clock),
     wills: createRecords<Will>(clock),
@@ -40,6 +48,7 @@ export function createMemoryStores(clock: Clock, queueVisibility: number) {
     connections: createRecords<Connection>(clock),
     pieces: createRecords<Piece>(clock),
     subscriptions: createRecords<Subscription>(clock),
+    retained: createRecords<RetainedMessage>(clock),
   };
   return {
     sessions: createMemorySessions(records.sessions),
@@ -50,6 +59,7 @@ export function createMemoryStores(clock: Clock, queueVisibility: number) {
     filters: createMemoryFilters(records.filters),
     connections: createMemoryConnections(records.connections, records.pieces),
     subscriptions: createMemorySubscriptions(records.subscriptions),
+    retained: createMemoryRetained(records.retained, retainedPage),
     queues: createMemoryClientQueues(clock, queueVisibility),
     /** Removes what has outlived its time to live, of which `chosen` says so. */
     collect: (chosen: () => boolean = () => true): void => {
@@ -167,6 +177,36 @@ function createMemorySubscriptions(records: Records<Subscription>): Subscription
       shapes.add(shape);
       return true;
     },
+    all: () => everything(records),
+  };
+}
+
+function createMemoryRetained(
+  records: Records<RetainedMessage>,
+  most: number,
+): RetainedMessages & { all(): readonly RetainedMessage[] } {
+  const pageOf = <T>(all: readonly T[], keyOf: (each: T) => string, after: string | undefined): Page<T> => {
+    const sorted = [...all].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const rest = after === undefined ? sorted : sorted.filter((each) => keyOf(each) > after);
+    const found = rest.slice(0, most);
+    const last = found.at(-1);
+    return { found, next: last !== undefined && rest.length > most ? keyOf(last) : undefined };
+  };
+  return {
+    read: async (topic) => records.get(firstLevelOf(topic), topic),
+    change: async (topic, change) => {
+      const removes = change.set?.payload !== undefined && !isRetained({ payload: change.set.payload });
+      return records.change(firstLevelOf(topic), topic, change, removes ? REMOVED_TIME_TO_LIVE : RETAINED_TIME_TO_LIVE);
+    },
+    under: async (prefix, after) => {
+      const fitting = records.of(firstLevelOf(prefix)).filter(([topic]) => topic.startsWith(prefix));
+      return pageOf(
+        fitting.map(([, record]) => record),
+        ({ topic }) => topic,
+        after,
+      );
+    },
+    firstLevels: async (after) => pageOf(records.partitions(), (level) => level, after),
     all: () => everything(records),
   };
 }

@@ -3,7 +3,8 @@
  * once, and whoever made it learns that it was made.
  */
 import { announce, open } from '../../src/session/connection.ts';
-import { NO_WILL } from '../../src/session/ids.ts';
+import { type ClientId, NO_WILL } from '../../src/session/ids.ts';
+import { retain } from '../../src/session/retained.ts';
 import { createAwsSubject } from '../contracts/aws-subject.ts';
 import { freshAddress, freshConnection, messageOf, plain, sessionOf } from '../contracts/subject.ts';
 
@@ -68,6 +69,13 @@ describe('a write that the SDK sends twice', () => {
     expect(await subject.ports.inFlight.put(here, messageOf(1))).toBe(true);
     expect(await subject.ports.inFlight.put(here, messageOf(65_536, { packetId: 1 }))).toBe(false);
     expect((await subject.ports.inFlight.list(here)).map(plain)).toEqual([plain(messageOf(1))]);
+  });
+
+  it('keeps a retained message, and says so', async () => {
+    const message = { ...messageOf(1), topic: `retained/${freshAddress().clientId}` };
+    const change = retain(message, { publisher: 'p' as ClientId, epoch: 1, at: 5 });
+    expect(await subject.ports.retained.change(message.topic, change)).toMatchObject({ done: true });
+    expect(await subject.ports.retained.read(message.topic)).toMatchObject({ id: message.id });
   });
 
   it('announces and opens a connection, and says so; closing it still tells whose it was', async () => {

@@ -83,6 +83,22 @@ describe('AWS calls one after the other (warm Lambda)', () => {
     ]);
   });
 
+  it('a retained message waits for two more: it is kept before its audience is looked for', async () => {
+    const { subscriber, publisher } = await pair('kept', true, 0);
+    const packet = { ...publishPacket('kept/a', 'x', 0), retain: true };
+    await send(publisher, packet); // the first level is registered
+    await subscriber.next();
+    const calls = await rounds.count(() => send(publisher, packet));
+    expect(await subscriber.next()).toMatch(/^>:/);
+    expect(calls).toEqual([
+      ['GetItemCommand'],
+      ['UpdateItemCommand'],
+      expect.arrayContaining(['GetItemCommand', 'QueryCommand']),
+      ['GetItemCommand'],
+      ['PostToConnectionCommand'],
+    ]);
+  });
+
   it('reads do not grow with the number of subscriptions', async () => {
     const { publisher } = await pair('many', false, 1);
     const readsFor = async () =>

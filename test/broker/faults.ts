@@ -23,6 +23,7 @@ const guarded = [
   'incoming',
   'subscriptions',
   'filters',
+  'retained',
   'connections',
   'gateway',
   'queues',

@@ -83,6 +83,7 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     {
       sessionsTable: 'sessions',
       subscriptionsTable: 'subscriptions',
+      retainedTable: 'retained',
       redeliveryQueueUrl: urlOf('redelivery'),
       timersQueueUrl: urlOf('timers'),
       clientQueuePrefix: 'contract_session_',

@@ -2,6 +2,7 @@
 import { createAwsSubject } from './aws-subject.ts';
 import { gatewayContract } from './gateway.ts';
 import { queuesContract } from './queues.ts';
+import { retainedContract } from './retained.ts';
 import { storesContract } from './stores.ts';
 import type { Subject } from './subject.ts';
 
@@ -13,6 +14,7 @@ describe('ports on AWS', () => {
   afterAll(() => subject.stop());
 
   storesContract(() => subject);
+  retainedContract(() => subject);
   queuesContract(() => subject);
   gatewayContract(() => subject);
 });

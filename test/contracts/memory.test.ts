@@ -2,6 +2,7 @@
 import { createWorld } from '../broker/world.ts';
 import { gatewayContract } from './gateway.ts';
 import { queuesContract } from './queues.ts';
+import { retainedContract } from './retained.ts';
 import { storesContract } from './stores.ts';
 import type { Subject } from './subject.ts';
 
@@ -36,6 +37,7 @@ const createMemorySubject = (): Subject => {
 describe('ports in memory', () => {
   const subject = createMemorySubject();
   storesContract(() => subject);
+  retainedContract(() => subject);
   queuesContract(() => subject);
   gatewayContract(() => subject);
 });

@@ -22,6 +22,7 @@ describe('$connect', () => {
       SETTINGS: '{}',
       SESSIONS_TABLE: 'sessions',
       SUBSCRIPTIONS_TABLE: 'subscriptions',
+      RETAINED_TABLE: 'retained',
       REDELIVERY_QUEUE_URL: `${aws.urlBase}redelivery`,
       TIMERS_QUEUE_URL: timers,
       CLIENT_QUEUE_PREFIX: 'a_session_',

@@ -14,7 +14,11 @@ const ids = (type: string) => [...ofType(template, type).keys()].sort();
 
 test('what holds data, an address or a queue keeps its logical id for ever', () => {
   // Another id makes CloudFormation create a new one and forget, or delete, the old: change nothing here lightly.
-  expect(ids('AWS::DynamoDB::Table')).toEqual(['TablesSessions486350CB', 'TablesSubscriptionsEF5802C5']);
+  expect(ids('AWS::DynamoDB::Table')).toEqual([
+    'TablesRetainedFC0689EE',
+    'TablesSessions486350CB',
+    'TablesSubscriptionsEF5802C5',
+  ]);
   expect(ids('AWS::SQS::Queue')).toEqual([
     'QueuesRedelivery690ED472',
     'QueuesRedeliveryDeadLettersD3665D86',
@@ -34,7 +38,7 @@ test('what holds data, an address or a queue keeps its logical id for ever', () 
 
 describe('tables', () => {
   test('are billed on demand, forget by ttl, can be restored, and outlive the stack', () => {
-    stack.resourceCountIs('AWS::DynamoDB::Table', 2);
+    stack.resourceCountIs('AWS::DynamoDB::Table', 3);
     stack.allResources('AWS::DynamoDB::Table', {
       DeletionPolicy: 'Retain',
       UpdateReplacePolicy: 'Retain',
@@ -227,6 +231,7 @@ describe('Lambdas', () => {
         SETTINGS: JSON.stringify(brokerPart(readDeploymentSettings({}))),
         SESSIONS_TABLE: { Ref: 'TablesSessions486350CB' },
         SUBSCRIPTIONS_TABLE: { Ref: 'TablesSubscriptionsEF5802C5' },
+        RETAINED_TABLE: { Ref: 'TablesRetainedFC0689EE' },
         REDELIVERY_QUEUE_URL: { Ref: 'QueuesRedelivery690ED472' },
         TIMERS_QUEUE_URL: { Ref: 'QueuesTimers07861ADA' },
         CLIENT_QUEUE_PREFIX: 'serverless-mqtt_session_',
@@ -287,6 +292,7 @@ test('the outputs say where to connect and where the data is', () => {
     'Url',
     'SessionsTableName',
     'SubscriptionsTableName',
+    'RetainedTableName',
     'ClientQueuePrefix',
   ]);
   expect(JSON.stringify(template.Outputs.Url?.Value)).toMatch(/"wss:\/\/",.*"\/mqtt"/);

@@ -13,6 +13,7 @@ const environment: LambdaEnvironment = {
   SETTINGS: '{}',
   SESSIONS_TABLE: 'sessions',
   SUBSCRIPTIONS_TABLE: 'subscriptions',
+  RETAINED_TABLE: 'retained',
   REDELIVERY_QUEUE_URL: 'http://127.0.0.1:1/0/redelivery',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/0/timers',
   CLIENT_QUEUE_PREFIX: 'a_session_',

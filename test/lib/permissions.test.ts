@@ -19,6 +19,7 @@ const clientQueues = 'arn:{AWS::Partition}:sqs:{AWS::Region}:{AWS::AccountId}:se
 const sessions = '{TablesSessions486350CB.Arn}';
 const expiry = `${sessions}/index/expiry`;
 const subscriptions = '{TablesSubscriptionsEF5802C5.Arn}';
+const retained = '{TablesRetainedFC0689EE.Arn}';
 const redelivery = '{QueuesRedelivery690ED472.Arn}';
 const timers = '{QueuesTimers07861ADA.Arn}';
 
@@ -31,6 +32,7 @@ const expected: Record<string, Record<string, string[]>> = {
     '{MessageLogs.Arn}': logs,
     [sessions]: items,
     [subscriptions]: itemsBut('PutItem'),
+    [retained]: itemsBut('DeleteItem'),
     [clientQueues]: ['sqs:CreateQueue', send],
     [redelivery]: [send],
     [timers]: [send],
@@ -55,6 +57,7 @@ const expected: Record<string, Record<string, string[]>> = {
     '{TimerLogs.Arn}': logs,
     [sessions]: items,
     [subscriptions]: itemsBut('PutItem'),
+    [retained]: itemsBut('DeleteItem'),
     [expiry]: ['dynamodb:Query'],
     [clientQueues]: ['sqs:CreateQueue', 'sqs:DeleteQueue', send],
     '*': ['sqs:ListQueues'], // which knows no resource

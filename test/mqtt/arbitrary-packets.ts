@@ -1,5 +1,5 @@
 /** Every control packet that a client may send, for properties. */
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import type { ClientPacket, UnacceptableProtocolLevel } from '../../src/mqtt/packets.ts';
 
 const text = fc.string({

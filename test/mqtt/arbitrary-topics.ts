@@ -1,5 +1,5 @@
 /** Topic names and valid topic filters over few levels, so that they meet often. */
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 
 const literal = fc.constantFrom('', 'a', 'b', 'L', '$', '$SYS', '\ufeff', '€');
 const wildcardOrLiteral = fc.oneof({ weight: 1, arbitrary: fc.constant('+') }, { weight: 2, arbitrary: literal });

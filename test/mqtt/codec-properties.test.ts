@@ -1,5 +1,5 @@
 /** What holds for every packet and for any bytes at all. */
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { decode, encode, splitPackets } from '../../src/mqtt/codec.ts';
 import type { ClientPacket } from '../../src/mqtt/packets.ts';
 import { ProtocolViolation } from '../../src/mqtt/violation.ts';

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { filterFor, shapeOf } from '../../src/mqtt/filter-shape.ts';
 import { matches } from '../../src/mqtt/topic.ts';
 import { filterAndName, topicFilter, topicName } from './arbitrary-topics.ts';

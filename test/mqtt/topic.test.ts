@@ -1,4 +1,4 @@
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { matches, topicFilterProblem, topicNameProblem, utf8Length } from '../../src/mqtt/topic.ts';
 import { filterAndName, topicFilter, topicName } from './arbitrary-topics.ts';
 

@@ -42,6 +42,7 @@ export const conditionals: readonly Conditional[] = [
   changed('incoming', 2),
   changed('subscriptions', 2),
   changed('filters', 2),
+  changed('retained', 1),
   removed('sessions', 1),
   removed('inFlight', 2),
   removed('subscriptions', 2),

@@ -23,6 +23,9 @@ import { createSockets, type Socket } from './sockets.ts';
 import type { Time } from './time.ts';
 import { createWorkQueue } from './work-queue.ts';
 
+/** So few retained messages, or first levels, are found at once that there are several pages of them. */
+const RETAINED_PAGE = 2;
+
 export const timing = { lambdaTimeout: 25_000, queueVisibility: 10_000, clockMargin: 5_000, postTimeout: 2_000 };
 
 /**
@@ -64,6 +67,7 @@ const guarded = [
   'copies',
   'incoming',
   'filters',
+  'retained',
   'connections',
   'subscriptions',
   'queues',
@@ -75,7 +79,7 @@ const guarded = [
 export function createCloud(options: CloudOptions) {
   const { choices, faults, time, settings, trace } = options;
   const clock = { now: time.now, pause: () => Promise.reject(new Error('only Lambdas pause')) };
-  const memory = createMemoryStores(clock, timing.queueVisibility);
+  const memory = createMemoryStores(clock, timing.queueVisibility, RETAINED_PAGE);
   const lambdas = createLambdas({
     choices,
     faults,

@@ -11,6 +11,7 @@ import type { ClientId, ConnectionId, Generation } from '../../src/session/ids.t
 import { type Session, storedBytes } from '../../src/session/session.ts';
 import type { Cloud } from './cloud.ts';
 import type { Faults } from './faults.ts';
+import { type Copy, createRetainedJudge } from './retained-judge.ts';
 import type { Socket } from './sockets.ts';
 
 /** The run broke a promise of the broker. */
@@ -24,6 +25,9 @@ export interface Publication {
   readonly qos: 0 | 1 | 2;
   /** The publisher keeps the one-frame rule. */
   readonly inOrder: boolean;
+  readonly retain: boolean;
+  /** It has no payload, and is told from others by what it would have had. */
+  readonly removes: boolean;
   /** When it was first given to the client end. */
   writtenAt: number;
   /** How often it was given to a client end. */
@@ -126,6 +130,12 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     if (broken === undefined) trace?.(`BROKEN: ${what}`);
     broken ??= what;
   };
+  const retained = createRetainedJudge<KnownSession>({
+    step,
+    fail,
+    exactClocks: exactRate,
+    keepsOrder: settings.liveTraffic === 'ordered',
+  });
 
   /** Nothing has happened after which somebody else must do the work of a tick again. A tick that is doubled does nothing. */
   const hasNoCause = (): boolean => {
@@ -145,7 +155,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   const began = (clientId: ClientId, { generation, persistent }: Session): void => {
     const former = current.get(clientId);
     if (former) former.endedAt ??= step();
-    for (const publication of publications.values()) publication.anew ||= publication.publisher === clientId;
+    for (const publication of publications.values())
+      publication.anew ||= publication.publisher.split(' ')[0] === clientId;
     const session: KnownSession = {
       clientId,
       generation,
@@ -378,6 +389,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   const acknowledged = (payload: string): void => {
     const publication = publications.get(payload);
     if (!publication) throw new Error(`${payload} was acknowledged and never published`);
+    retained.acknowledged(payload);
+    if (publication.removes) return;
     for (const session of sessions.values()) {
       if (session.endedAt !== undefined) continue;
       if (isSubscribedThroughout(session, publication)) session.owed.add(payload);
@@ -395,11 +408,19 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   const received = (
     connectionId: ConnectionId,
     payload: string,
-    qos: number,
+    copy: Copy,
     inOrder: boolean,
     isAlone: boolean,
   ): void => {
     const session = sessionOf.get(connectionId);
+    const { qos, retain } = copy;
+    const what = publications.get(payload);
+    if (session && what?.retain) retained.arrived(session, what, copy, inOrder);
+    if (session && retain) {
+      retained.received(session, payload);
+      return;
+    }
+    if (payload === '') return; // nobody can tell one removal from another
     const publication = publications.get(payload);
     if (!session || !publication) throw new Error(`${connectionId} got ${payload}, and nobody knows from where`);
     const { publisher, number, topic, writtenAt } = publication;
@@ -445,6 +466,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     isPersistent: (connectionId: ConnectionId): boolean => sessionOf.get(connectionId)?.persistent ?? false,
     /** A client end has moved its session: what it has not said on the one socket it says on the other. */
     moved: (from: Socket, to: Socket): void => {
+      retained.moved(from.id, to.id);
       for (const { sockets } of publications.values()) if (sockets.has(from)) sockets.add(to);
       for (const each of [...acknowledgements]) {
         const [connectionId, packetId] = each.split(' ');
@@ -466,6 +488,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       socket: Socket,
     ): void => {
       const known = publications.get(payload) ?? { ...publication, writtenAt: step(), writes: 0, sockets: new Set() };
+      if (publication.retain) retained.publishing(payload, publication);
       known.writes++;
       known.sockets.add(socket);
       publications.set(payload, known);
@@ -478,6 +501,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     received,
     subscribing: (connectionId: ConnectionId, filter: string, qos: number): void => {
       const former = interestIn(connectionId, filter);
+      const session = sessionOf.get(connectionId);
+      if (session) retained.subscribing(session, connectionId, filter, qos);
       // Asked again with the same QoS, it goes on as it was; with less, nothing more is owed.
       if (former && former.leavingAt === undefined && qos >= former.qos) return;
       if (former) former.leavingAt ??= step();
@@ -486,9 +511,13 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     subscribed: (connectionId: ConnectionId, filter: string): void => {
       const interest = interestIn(connectionId, filter);
       if (interest) interest.grantedAt ??= step();
+      const session = sessionOf.get(connectionId);
+      if (session) retained.subscribed(session, connectionId, filter);
     },
     unsubscribing: (connectionId: ConnectionId, filter: string): void => {
-      for (const interest of sessionOf.get(connectionId)?.interests ?? []) {
+      const session = sessionOf.get(connectionId);
+      if (session) retained.unsubscribing(session, filter);
+      for (const interest of session?.interests ?? []) {
         if (interest.filter === filter) interest.leavingAt ??= step();
       }
     },
@@ -499,12 +528,14 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       }
     },
     /** What a session that lives has not received yet, as far as it could not be refused. */
-    missing: (): readonly string[] =>
-      [...sessions.values()].flatMap(({ endedAt, owed, received: got, refused, clientId }) => {
+    missing: (): readonly string[] => [
+      ...retained.missing(),
+      ...[...sessions.values()].flatMap(({ endedAt, owed, received: got, refused, clientId }) => {
         if (endedAt !== undefined) return [];
         const open = [...owed].filter((payload) => !got.has(payload));
         return open.length > refused ? open.map((payload) => `${payload} for ${clientId}`) : [];
       }),
+    ],
     /** @throws Broken */
     check: (): void => {
       if (broken !== undefined) throw new Broken(broken);

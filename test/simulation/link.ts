@@ -34,6 +34,7 @@ export interface LinkWill {
   readonly topic: string;
   readonly payload: string;
   readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
 }
 
 /** How the connections of a client are kept, and what is said of it when one is lost. */
@@ -42,11 +43,16 @@ export interface LifePlan {
   readonly keepAlive: number;
   /** The QoS of its wills, if it has any. */
   readonly will?: 0 | 1 | 2 | undefined;
+  readonly retainsWill?: boolean;
 }
 
 /** The will of its `number`-th connection: each its own, so that they can be told from each other. */
-export const willOf = (name: string, number: number, { will: qos }: LifePlan): LinkWill | undefined =>
-  qos === undefined ? undefined : { topic: `w/${name}/${number}`, payload: `will ${number} of ${name}`, qos };
+export const willOf = (
+  name: string,
+  number: number,
+  { will: qos, retainsWill: retain = false }: LifePlan,
+): LinkWill | undefined =>
+  qos === undefined ? undefined : { topic: `w/${name}/${number}`, payload: `will ${number} of ${name}`, qos, retain };
 
 export interface LinkOptions {
   readonly cloud: Cloud;
@@ -237,7 +243,7 @@ export function openLink(options: LinkOptions): Link {
     ...connectPacket(clientId),
     clean,
     keepalive: keepAlive,
-    ...(will && { will: { ...will, payload: Buffer.from(will.payload), retain: false } }),
+    ...(will && { will: { ...will, payload: Buffer.from(will.payload) } }),
   });
   return link;
 }

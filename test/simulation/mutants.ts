@@ -10,6 +10,7 @@ import type { Job, Ports, Will } from '../../src/broker/ports.ts';
 import { apply, type Change, type Condition, holds } from '../../src/session/change.ts';
 import type { Connection } from '../../src/session/connection.ts';
 import type { ClientId, WillId } from '../../src/session/ids.ts';
+import type { RetainedMessage } from '../../src/session/retained.ts';
 import { type InFlight, NEXT_TICK, type Session } from '../../src/session/session.ts';
 import { type Conditional, conditionals, type PortName, render } from './calls.ts';
 import type { Spoil } from './cloud.ts';
@@ -118,6 +119,7 @@ const asIfDone = async (ports: Ports, port: PortName, method: string, args: read
     sessions: ports.sessions.read as Method,
     connections: ports.connections.read as Method,
     wills: ports.wills.read as Method,
+    retained: ports.retained.read as Method,
   };
   const record = (await (reads[port]?.(...args) ?? { ...change.set })) as object | undefined;
   return holds(change.if as readonly Condition<Session>[], record as Session)
@@ -136,6 +138,10 @@ const methods: readonly (readonly [PortName, string])[] = [
   ['subscriptions', 'change'],
   ['subscriptions', 'remove'],
   ['subscriptions', 'addShape'],
+  ['subscriptions', 'to'],
+  ['retained', 'read'],
+  ['retained', 'under'],
+  ['retained', 'change'],
   ['connections', 'change'],
   ['connections', 'close'],
   ['wills', 'put'],
@@ -270,6 +276,11 @@ const orders: readonly Mutant[] = [
   swapped('notes that a check is done before it sends the next', 'timers.send check', [
     'connections.change leaveCheck',
   ]),
+  swapped('subscribes after it has read what is retained', 'subscriptions.change subscribe', [
+    'retained.read',
+    'retained.under',
+  ]),
+  swapped('keeps what is retained after it has looked for subscribers', 'retained.change retain', ['subscriptions.to']),
   tooEarly('takes its second look before it puts in flight', 'sessions', 'read', ['inFlight', 'put']),
 ];
 
@@ -585,6 +596,57 @@ const timed: readonly Mutant[] = [
   },
 ];
 
+/** What a read of retained messages is: the message, or a page of them. */
+const retainedReads = ['read', 'under'] as const;
+
+const retaining: readonly Mutant[] = [
+  {
+    name: 'does not look again whether what it has sent was replaced',
+    spoil: () => (context) => {
+      const known = new Map<string, unknown>();
+      return retainedReads.reduce(
+        (spoilt, method) =>
+          replacing(spoilt, 'retained', method, (original) => async (...args) => {
+            const key = JSON.stringify([method, ...args]);
+            if (!known.has(key)) known.set(key, await original(...args));
+            return known.get(key);
+          }),
+        context,
+      );
+    },
+  },
+  {
+    name: 'sends no more of what is retained than a SUBSCRIBE has time for',
+    spoil: () => (context) => replacing(context, 'timers', 'send', dropping('retained')),
+  },
+  {
+    name: 'sends what is retained only once to each session',
+    spoil: () => {
+      const told = new Set<string>();
+      return (context) =>
+        retainedReads.reduce(
+          (spoilt, method) =>
+            replacing(spoilt, 'retained', method, (original) => async (...args) => {
+              const found = (await original(...args)) as
+                | RetainedMessage
+                | { readonly found: readonly RetainedMessage[] }
+                | undefined;
+              const isNews = ({ id }: RetainedMessage) => !told.has(id);
+              if (found && 'found' in found) {
+                const news = found.found.filter(isNews);
+                for (const { id } of news) told.add(id);
+                return { ...found, found: news };
+              }
+              if (!found || !isNews(found)) return undefined;
+              told.add(found.id);
+              return found;
+            }),
+          context,
+        );
+    },
+  },
+];
+
 const others: readonly Mutant[] = [
   {
     name: 'acknowledges before the message is stored',
@@ -687,7 +749,7 @@ const others: readonly Mutant[] = [
   },
 ];
 
-export const otherMutants: readonly Mutant[] = [...orders, ...once, ...timed, ...others];
+export const otherMutants: readonly Mutant[] = [...orders, ...once, ...timed, ...retaining, ...others];
 
 /**
  * Played by hand (directed.test.ts): all packet ids must go round while Lambdas hang, or two Lambdas must write within the

@@ -13,6 +13,15 @@ export interface PublisherPlan extends LifePlan {
   readonly atOnce: number;
   /** How long it rests after it has sent something, ms at most. */
   readonly rests: number;
+  /** Some of its messages are retained, or remove what is. */
+  readonly retains: boolean;
+}
+
+/** What is published under a number, whenever it is sent. */
+interface Form {
+  readonly topic: string;
+  readonly retain: boolean;
+  readonly removes: boolean;
 }
 
 export interface PublisherOptions
@@ -38,16 +47,33 @@ export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) 
   let mustEnd = false;
   let links = 0;
 
+  const forms = new Map<number, Form>();
+  /** Retained messages of several publishers meet under one topic. */
+  const formOf = (number: number): Form => {
+    const retain = plan.retains && choices.chance(0.5);
+    const form = forms.get(number) ?? {
+      topic: retain && choices.chance(0.3) ? 't/all' : `t/${name}`,
+      retain,
+      removes: retain && choices.chance(0.2),
+    };
+    forms.set(number, form);
+    return form;
+  };
   const write = (to: Link, number: number, dup: boolean): void => {
     // Every fourth message has a companion of QoS 0.
-    if (!dup && number % 4 === 0) publish(to, `q/${name}`, `${name}:${number}:0`, number, 0, false);
+    if (!dup && number % 4 === 0) {
+      publish(to, `${name}:${number}:0`, number, { topic: `q/${name}`, retain: false, removes: false }, 0, false);
+    }
     if (released.has(number)) to.write({ cmd: 'pubrel', messageId: packetIdOf(number) });
-    else publish(to, `t/${name}`, `${name}:${number}`, number, plan.qos, dup);
+    else publish(to, `${name}:${number}`, number, formOf(number), plan.qos, dup);
   };
-  const publish = (to: Link, topic: string, payload: string, number: number, qos: 0 | 1 | 2, dup: boolean): void => {
-    judge.writing(payload, { publisher: name, number, topic, qos, inOrder: !plan.bare }, to.socket);
+  const publish = (to: Link, payload: string, number: number, form: Form, qos: 0 | 1 | 2, dup: boolean): void => {
+    const { topic, retain, removes } = form;
+    const publisher = topic === 't/all' ? `${name} on all` : name;
+    judge.writing(payload, { publisher, number, topic, qos, inOrder: !plan.bare, retain, removes }, to.socket);
+    const bytes = removes ? '' : payload;
     const messageId = packetIdOf(number);
-    to.write({ cmd: 'publish', topic, payload, qos, dup, retain: false, ...(qos > 0 && { messageId }) });
+    to.write({ cmd: 'publish', topic, payload: bytes, qos, dup, retain, ...(qos > 0 && { messageId }) });
   };
   /** With QoS 2 the lowest that is free, so that packet ids are soon used again. */
   const packetIdOf = (number: number): number => {

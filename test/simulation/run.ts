@@ -4,6 +4,7 @@
  * themselves or by time, and nothing may be left.
  */
 import type { ClientId } from '../../src/session/ids.ts';
+import { isRetained } from '../../src/session/retained.ts';
 import { createChoices, type Draw, seeded } from './choices.ts';
 import { createCloud, type Spoil, timing } from './cloud.ts';
 import { createFaults, type Fault, type FaultRates } from './faults.ts';
@@ -317,13 +318,14 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
   sweeper.stop();
   time.skipTo(time.now() + LATER);
   cloud.memory.collect();
-  const { sessions, wills, inFlight, filters, subscriptions, connections, queues } = cloud.memory;
+  const { sessions, wills, inFlight, filters, subscriptions, retained, connections, queues } = cloud.memory;
   const left = Object.entries({
     sessions: sessions.all(),
     wills: wills.all().filter(({ id }) => !timeJudge.isOrphan(id)),
     inFlight: inFlight.all(),
     filters: filters.all(),
     subscriptions: subscriptions.all(),
+    removals: retained.all().filter((each) => !isRetained(each)),
     connections: connections.all(),
     queues: [...queues.all().keys()],
   }).filter(([, each]) => each.length > 0);

@@ -55,6 +55,7 @@ export function createScenario(choices: Choices): Scenario {
   const createLife = (): LifePlan => ({
     keepAlive: choices.pick([60, 60, 60, 20, 0, 1_200]),
     will: hasWills && choices.chance(0.7) ? choices.pick([atMost(2), 1, 0] as const) : undefined,
+    retainsWill: choices.chance(0.3),
   });
   const sometimes = (probability: number, rate: number): number => (choices.chance(probability) ? rate : 0);
   const publishers = Array.from(
@@ -66,6 +67,7 @@ export function createScenario(choices: Choices): Scenario {
       bare: choices.chance(0.05),
       atOnce: 1 + choices.below(4),
       rests: choices.pick([0, 0, 2_000, 30_000]),
+      retains: choices.chance(0.4),
       ...createLife(),
     }),
   );

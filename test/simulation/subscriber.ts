@@ -26,6 +26,13 @@ export interface SubscriberOptions
   readonly window: number;
 }
 
+/** A copy of a message: one that comes as retained is not the one that came live. */
+const nameOf = (topic: string, payload: string, retain: boolean): string => {
+  if (payload === '') return ` (removal of ${topic})`;
+  return retain ? `${payload} (retained)` : payload;
+};
+const payloadOf = (name: string): string => name.replace(/ \(.*\)$/, '');
+
 export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) {
   const { choices, time, cloud, judge, timeJudge } = parts;
   const { name, clientId, persistent } = plan;
@@ -66,7 +73,8 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         connected = true;
         judge.replied(id);
         if (!packet.sessionPresent) held = new Set();
-        if (!packet.sessionPresent) incoming.clear();
+        // Another device with its client id may have answered what it holds.
+        if (!packet.sessionPresent || !plan.isAlone) incoming.clear();
         if (packet.sessionPresent && startsClean) judge.fail(`${name} asked for a clean session and got an old one`);
         startsClean = !persistent;
         if (plan.acknowledgesFormer && packet.sessionPresent && former.size > 0 && choices.chance(0.3)) {
@@ -95,11 +103,12 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         release(from, packet.messageId as number);
         break;
       case 'publish': {
-        const payload = String(packet.payload);
-        if (packet.topic.startsWith('$aws/')) timeJudge.told(packet.topic, payload);
+        const text = String(packet.payload);
+        if (packet.topic.startsWith('$aws/')) timeJudge.told(packet.topic, text);
         else if (packet.qos < 2 || !incoming.has(packet.messageId as number))
-          judge.received(id, payload, packet.qos, !plan.bare, plan.isAlone);
+          judge.received(id, text, packet, !plan.bare, plan.isAlone);
         if (packet.qos === 0) break;
+        const payload = nameOf(packet.topic, text, packet.retain);
         const pid = packet.messageId as number;
         if (packet.qos === 2) incoming.set(pid, payload);
         if (handedOn.get(payload) === pid && !plan.bare) judge.repeatedly(payload, id);
@@ -107,7 +116,12 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         const owner = unacknowledged.get(pid);
         // It may have been sent again while its PUBACK was on the way: then it takes no room, and its packet id may be another's.
         if (owner !== undefined && owner !== payload && acknowledged.has(payload)) break;
-        if (owner !== undefined && owner !== payload && !acknowledged.has(owner) && !judge.wasDecidedAgain(owner))
+        if (
+          owner !== undefined &&
+          owner !== payload &&
+          !acknowledged.has(owner) &&
+          !judge.wasDecidedAgain(payloadOf(owner))
+        )
           judge.fail(`packet id ${pid} is used by ${owner} and ${payload}`);
         unacknowledged.set(pid, payload);
         const inFlight = [...unacknowledged.values()].filter((each) => !acknowledged.has(each)).length;

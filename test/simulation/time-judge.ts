@@ -30,6 +30,7 @@ interface KnownWill {
   readonly payload: string;
   readonly topic: string;
   readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
   readonly messageId: string;
   state: 'put' | 'in force' | 'over';
   endedAt: number;
@@ -204,7 +205,7 @@ export function createTimeJudge(options: TimeJudgeOptions) {
       fail(`a will of ${clientId} is published, and nobody has brought it`);
       return;
     }
-    const { payload, topic, qos } = will;
+    const { payload, topic, qos, retain } = will;
     if (will.state !== 'over' && !will.wasOver) fail(`${payload} is published and ${will.state}`);
     const { hasLeft, isCancelled } = claimed ?? will;
     if (hasLeft) fail(`${payload} is published after its DISCONNECT [MQTT-3.1.2-10]`);
@@ -217,7 +218,8 @@ export function createTimeJudge(options: TimeJudgeOptions) {
       if (late > WILL_COMES_WITHIN + skew) fail(`${payload} is published ${late} ms after the end of its connection`);
     }
     if (will.begun++ > 0) return;
-    judge.writing(payload, { publisher: payload, number: 1, topic, qos, inOrder: false }, broker);
+    const publication = { publisher: payload, number: 1, topic, qos, inOrder: false, retain, removes: false };
+    judge.writing(payload, publication, broker);
   };
 
   const published = ({ will: id }: WillJob): void => {
@@ -227,11 +229,11 @@ export function createTimeJudge(options: TimeJudgeOptions) {
     if (will.qos > 0) judge.acknowledged(will.payload);
   };
 
-  /** What travels under the payload of a will is that will. */
+  /** What travels under the payload of a will is that will, or a copy of it as it was retained. */
   const judgeId = (payload: Uint8Array, id: string): void => {
     const text = Buffer.from(payload).toString();
     const will = payloads.get(text);
-    if (will && will.messageId !== id) fail(`${text} is published under another message id`);
+    if (will && will.messageId !== id.split('.').at(-1)) fail(`${text} is published under another message id`);
   };
 
   const mayHaveLeft = (id: WillId, { hasLeft }: KnownWill): boolean =>
@@ -293,6 +295,7 @@ export function createTimeJudge(options: TimeJudgeOptions) {
           payload: Buffer.from(will.payload).toString(),
           topic: will.topic,
           qos: will.qos,
+          retain: will.retain,
           messageId: will.id,
           state: 'put',
           endedAt: 0,
@@ -358,6 +361,11 @@ export function createTimeJudge(options: TimeJudgeOptions) {
       will.isClaimed = true;
       claimed ??= { ...will };
     };
+    /** Whoever keeps what is retained, or looks for an audience, is about to publish. */
+    const begin = (): void => {
+      if (!begun) begins(job, claimed);
+      begun = true;
+    };
     return {
       ...ports,
       wills: {
@@ -375,11 +383,16 @@ export function createTimeJudge(options: TimeJudgeOptions) {
       },
       subscriptions: {
         ...ports.subscriptions,
-        // whoever looks for an audience is about to publish
         shapes: async () => {
-          if (!begun) begins(job, claimed);
-          begun = true;
+          begin();
           return ports.subscriptions.shapes();
+        },
+      },
+      retained: {
+        ...ports.retained,
+        change: async (...args) => {
+          begin();
+          return ports.retained.change(...args);
         },
       },
       log: (event, fields) => {
