@@ -2,7 +2,7 @@
  * mosquitto's own commands through the bridge to the local stack, and what they have to do with clients on the transport.
  * Skipped where mosquitto_pub and mosquitto_sub are not installed (package mosquitto-clients).
  */
-import { type BridgedStack, offered, startBridgedStack } from './bridged.ts';
+import { type BridgedStack, everyQos, startBridgedStack } from './bridged.ts';
 import { isThere, type Program, runProgram } from './programs.ts';
 import { numbered } from './stack.ts';
 
@@ -68,7 +68,7 @@ const reason = installed ? '' : ' (skipped: mosquitto_pub and mosquitto_sub are 
       .split('\n')
       .filter((line) => line.startsWith('got '));
 
-  it.each(offered.qos)('QoS %i goes from one to the other, and between them and the transport', async (qos) => {
+  it.each(everyQos)('QoS %i goes from one to the other, and between them and the transport', async (qos) => {
     const subscriber = await subscribe(`sub-${qos}`, '-t', `m/${qos}/#`, '-q', String(qos), '-C', '2');
     const other = await stack.connect(`other-${qos}`);
     await other.mqtt.subscribeAsync(`m/${qos}/#`, { qos });

@@ -2,7 +2,7 @@
  * Python's paho-mqtt 2 through the bridge to the local stack, over TCP and over WebSocket.
  * Skipped where python3, or what PYTHON names, has no paho-mqtt 2 (pip install "paho-mqtt>=2,<3").
  */
-import { type BridgedStack, offered, startBridgedStack } from './bridged.ts';
+import { type BridgedStack, everyQos, startBridgedStack } from './bridged.ts';
 import { isThere, type Program, python, runProgram } from './programs.ts';
 import { numbered } from './stack.ts';
 
@@ -96,7 +96,7 @@ const transports = { tcp: 'tcp', ws: 'websockets' } as const;
     const arrived = (program: Program): string[] =>
       (/^first arrivals (.*)$/m.exec(program.output())?.[1] ?? '').split(' ');
 
-    it.each(offered.qos.flatMap((qos) => [true, false].map((clean) => [qos, clean] as const)))(
+    it.each(everyQos.flatMap((qos) => [true, false].map((clean) => [qos, clean] as const)))(
       'QoS %i arrives, clean session: %s',
       async (qos, clean) => {
         const topic = `py/${kind}/${qos}/${clean}`;

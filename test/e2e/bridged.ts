@@ -5,11 +5,7 @@ import type { Certificate, ListenerKind } from '../../client/bridge/listener.ts'
 import type { LocalStackOptions } from '../../local/stack.ts';
 import { type Clients, connected, type Stack, startStack } from './stack.ts';
 
-/** What the broker offers, and clients of the bridge are tested with. */
-export const offered = {
-  qos: [0, 1, 2] as const,
-  retained: false as boolean,
-};
+export const everyQos = [0, 1, 2] as const;
 
 export interface BridgedStack extends Stack {
   /** Of the bridge's listeners. `tls` and `wss` are there with a certificate. */
