@@ -37,39 +37,54 @@ export async function subscribe(
   const held = new Set(await filtersOf(context, session));
   const decisions = packet.subscriptions.map(({ topicFilter, qos }) => {
     const problem = topicFilterProblem(topicFilter, context.settings) ?? tooMany(context, held, topicFilter);
-    if (problem) context.log('subscribe-refused', { clientId: session.clientId, reason: problem });
-    else held.add(topicFilter);
-    return { topicFilter, qos: qos === 2 && context.settings.qos2 === 'off' ? 1 : qos, refused: problem !== undefined };
+    if (!problem) held.add(topicFilter);
+    return { topicFilter, qos: qos === 2 && context.settings.qos2 === 'off' ? 1 : qos, problem };
   });
 
   // A filter may stand in one packet twice; they take effect in turn, so the last one counts [MQTT-3.8.4-4].
   const granted = new Map<string, Qos>();
-  for (const { topicFilter, qos, refused } of decisions) if (!refused) granted.set(topicFilter, qos);
+  for (const { topicFilter, qos, problem } of decisions) if (!problem) granted.set(topicFilter, qos);
   if ([...granted.values()].some((qos) => qos > 0)) {
     await context.sessions.change(session.clientId, storesMessages(session.generation));
   }
   const written = await inParallel([...granted], WIDTH, async ([topicFilter, qos]) => ({
     topicFilter,
-    fits: await write(context, session, topicFilter, qos),
+    problem: await write(context, session, topicFilter, qos),
   }));
-  const fitting = written.filter(({ fits }) => fits).map(({ topicFilter }) => topicFilter);
+  const fitting = written.filter(({ problem }) => !problem).map(({ topicFilter }) => topicFilter);
   await announceSubscriptions(context, 'subscribed', session, fitting);
   await sendRetained(
     context,
     session,
     [...granted].filter(([topicFilter]) => fitting.includes(topicFilter)),
   );
-  const misfits = new Set(written.filter(({ fits }) => !fits).map(({ topicFilter }) => topicFilter));
-  return decisions.map(({ topicFilter, qos, refused }) => (refused || misfits.has(topicFilter) ? 0x80 : qos));
+  logRefused(context, session, [...decisions, ...written]);
+  return decisions.map(({ topicFilter, qos, problem }) => (problem || !fitting.includes(topicFilter) ? 0x80 : qos));
 }
+
+/** One line for a packet, however many of its filters are refused. */
+const logRefused = (
+  context: Context,
+  { clientId }: SessionEpoch,
+  decided: readonly { readonly problem: string | undefined }[],
+): void => {
+  const problems = decided.flatMap(({ problem }) => problem ?? []);
+  const [reason] = problems;
+  if (reason) context.log('subscribe-refused', { clientId, refused: problems.length, reason });
+};
 
 const tooMany = (context: Context, held: ReadonlySet<string>, topicFilter: string): string | undefined =>
   held.size >= context.settings.maxSubscriptions && !held.has(topicFilter)
     ? `the session has maxSubscriptions, ${context.settings.maxSubscriptions}, already`
     : undefined;
 
-/** False: the broker has as many shapes of filters as it may have. */
-const write = async (context: Context, session: SessionEpoch, topicFilter: string, qos: Qos): Promise<boolean> => {
+/** Returns why not: the broker has as many shapes of filters as it may have. */
+const write = async (
+  context: Context,
+  session: SessionEpoch,
+  topicFilter: string,
+  qos: Qos,
+): Promise<string | undefined> => {
   const shape = shapeOf(topicFilter);
   const [registered] = await together([
     context.subscriptions.addShape(shape, context.settings.maxFilterShapes),
@@ -77,12 +92,11 @@ const write = async (context: Context, session: SessionEpoch, topicFilter: strin
   ]);
   if (!registered) {
     await forget(context, session, topicFilter);
-    context.log('subscribe-refused', { clientId: session.clientId, reason: 'maxFilterShapes are in use', shape });
-    return false;
+    return `maxFilterShapes, ${context.settings.maxFilterShapes}, are in use already, and ${shape} is none of them`;
   }
   const written = await context.subscriptions.change(topicFilter, session.clientId, subscriptionOf(session, qos, true));
   if (!written.done) throw new NotConnected();
-  return true;
+  return undefined;
 };
 
 export async function unsubscribe(context: Context, session: SessionEpoch, packet: Unsubscribe): Promise<void> {

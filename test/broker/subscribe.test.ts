@@ -160,6 +160,11 @@ describe('bounds on subscriptions', () => {
     expect(world.stores.filters.all()).toEqual(['b', 'c']);
   });
 
+  it('makes one log line, however many filters are refused', async () => {
+    const { world } = await refusedFor({ maxSubscriptions: 1 }, ['a', 'a/#/b', 'b', '', 'c+']);
+    expect(world.logged('subscribe-refused')).toMatchObject([{ clientId: 'client', refused: 4 }]);
+  });
+
   it('maxSubscriptions: counts for each session by itself, and anew for a new one', async () => {
     const { world, client } = await refusedFor({ maxSubscriptions: 1 }, ['a']);
     const other = await world.connect('other');
@@ -172,7 +177,7 @@ describe('bounds on subscriptions', () => {
   it('maxFilterShapes: a filter of a new shape is refused, one of a known shape is not, whoever asks', async () => {
     const { world, granted } = await refusedFor({ maxFilterShapes: 2 }, ['a', '+/b', '+/c', 'x/y']);
     expect(granted).toEqual([1, 1, 1, 0x80]);
-    expect(world.logged('subscribe-refused')).toMatchObject([{ shape: 'L/L' }]);
+    expect(world.logged('subscribe-refused')).toMatchObject([{ refused: 1, reason: expect.stringContaining('L/L') }]);
     const other = await world.connect('other');
     expect((await other.send(subscribePacket({ '#': 0, '+/d': 0 }))).packets).toMatchObject([{ granted: [0x80, 0] }]);
     expect(world.stores.filters.all()).toHaveLength(4);
