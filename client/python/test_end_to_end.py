@@ -11,7 +11,6 @@ from typing import Any, List
 from client import Client, Message, open_websocket
 
 URL = os.environ.get("BROKER_URL", "")
-QOS_2 = os.environ.get("BROKER_QOS_2") == "1"
 
 
 class Inbox:
@@ -54,7 +53,7 @@ class EndToEnd(unittest.IsolatedAsyncioTestCase):
         return Client(URL, f"{self.topic[7:]}-{name}", inbox, **options)
 
     async def test_publish_and_subscribe(self) -> None:
-        for qos in (0, 1, 2) if QOS_2 else (0, 1):
+        for qos in (0, 1, 2):
             with self.subTest(qos=qos):
                 inbox = Inbox()
                 async with self.client("sub", inbox) as sub, self.client("pub") as pub:

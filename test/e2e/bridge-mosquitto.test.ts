@@ -115,16 +115,16 @@ const reason = installed ? '' : ' (skipped: mosquitto_pub and mosquitto_sub are 
     expect(await watcher.until(1)).toEqual(['gone']);
   });
 
-  it('300 lines of standard input arrive in order', async () => {
-    const subscriber = await subscribe('lines', '-t', 'lines', '-q', '1', '-C', '300');
+  it('1,000 lines of standard input arrive in order', async () => {
+    const subscriber = await subscribe('lines', '-t', 'lines', '-q', '1', '-C', '1000');
     await publish(
       ['-t', 'lines', '-q', '1', '-l'],
-      numbered(300)
+      numbered(1_000)
         .map((line) => `${line}\n`)
         .join(''),
     );
     expect(await subscriber.exit).toBe(0);
-    expect(messages(subscriber)).toEqual(numbered(300).map((payload) => `got lines ${payload}`));
+    expect(messages(subscriber)).toEqual(numbered(1_000).map((payload) => `got lines ${payload}`));
   }, 120_000);
 
   it('a message of 128 KiB arrives', async () => {

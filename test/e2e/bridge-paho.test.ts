@@ -135,21 +135,21 @@ const transports = { tcp: 'tcp', ws: 'websockets' } as const;
     }, 60_000);
   });
 
-  it('300 messages arrive in order', async () => {
+  it('1,000 messages arrive in order', async () => {
     const args = (kind: 'tcp' | 'ws', script: string) => ['-c', script, transports[kind], String(stack.ports[kind])];
-    const subscriber = runProgram(python, [...args('ws', SUBSCRIBER), 'many', 'True', 'many', '1', '300', '0']);
+    const subscriber = runProgram(python, [...args('ws', SUBSCRIBER), 'many', 'True', 'many', '1', '1000', '0']);
     programs.push(subscriber);
     await subscriber.until('subscribed 1');
     const publisher = runProgram(
       python,
       [...args('tcp', PUBLISHER), 'many-publisher', 'many', '1'],
-      numbered(300)
+      numbered(1_000)
         .map((each) => `${each}\n`)
         .join(''),
     );
     programs.push(publisher);
     expect(await publisher.exit).toBe(0);
     expect(await subscriber.exit).toBe(0);
-    expect(/^first arrivals (.*)$/m.exec(subscriber.output())?.[1]).toBe(numbered(300).join(' '));
+    expect(/^first arrivals (.*)$/m.exec(subscriber.output())?.[1]).toBe(numbered(1_000).join(' '));
   }, 120_000);
 });

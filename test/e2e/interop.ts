@@ -8,9 +8,6 @@ import { type LocalStack, startLocalStack } from '../../local/stack.ts';
 import { type Cable, layCable } from './cable.ts';
 import type { Connect, LibraryClient, Message, Qos } from './library.ts';
 
-/** What the broker offers. */
-const OFFERED = { qos2: true, retained: false };
-
 interface Client extends LibraryClient {
   readonly received: readonly Message[];
   /** Resolves with what was received when it is so much. */
@@ -27,7 +24,7 @@ const message = (topic: string, payload: string | Uint8Array<ArrayBuffer>, qos: 
   retain,
 });
 const numbered = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `m${index + 1}`);
-const qoses: readonly Qos[] = OFFERED.qos2 ? [0, 1, 2] : [0, 1];
+const qoses: readonly Qos[] = [0, 1, 2];
 
 /** Any bytes: valid as UTF-8 neither in whole nor in part. */
 const bytes = (length: number): Uint8Array<ArrayBuffer> =>
@@ -176,14 +173,12 @@ export function interoperates(library: string, connectLibrary: Connect): void {
       expect(await watcher.until(1)).toEqual([message('will/lost', bytes(1_000))]);
     });
 
-    if (OFFERED.retained) {
-      test('a retained message comes to who subscribes later, as retained', async () => {
-        const publisher = await connect(`${library}-retains`);
-        await publisher.publish(message('retained', 'old', 1, true));
-        const client = await connect(`${library}-subscribes-later`);
-        await client.subscribe('retained', 1);
-        expect(await client.until(1)).toEqual([message('retained', 'old', 1, true)]);
-      });
-    }
+    test('a retained message comes to who subscribes later, as retained', async () => {
+      const publisher = await connect(`${library}-retains`);
+      await publisher.publish(message('retained', 'old', 1, true));
+      const client = await connect(`${library}-subscribes-later`);
+      await client.subscribe('retained', 1);
+      expect(await client.until(1)).toEqual([message('retained', 'old', 1, true)]);
+    });
   });
 }

@@ -7,9 +7,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { type Stack, startStack } from './stack.ts';
 
-/** Whether the broker offers QoS 2: switches its conversation on. */
-const QOS_2 = false;
-
 const python = process.env.PYTHON ?? 'python3';
 const looked = spawnSync(python, ['-c', 'import websockets.asyncio.client'], { encoding: 'utf8' });
 const missing =
@@ -51,10 +48,7 @@ if (missing !== undefined) {
       afterAll(() => stack.stop());
 
       it('publishes and subscribes, gets what it missed, and goes on after a lost push and a lost connection', async () => {
-        const output = await run(['-m', 'unittest', 'test_end_to_end'], {
-          BROKER_URL: stack.url,
-          BROKER_QOS_2: QOS_2 ? '1' : '',
-        });
+        const output = await run(['-m', 'unittest', 'test_end_to_end'], { BROKER_URL: stack.url });
         expect(output).toMatch(/^Ran \d+ tests[\s\S]*\nOK\n$/m); // OK alone: none was skipped
         expect(stack.faults.struck('posts.lose')).toBe(1);
         expect(stack.lines.filter((line) => line.includes('"moved"'))).toHaveLength(1);
