@@ -173,8 +173,18 @@ const hasFound = ({ found }: Made): boolean => found.length > 0;
 /** What is there now instead of what was found. What is new altogether has found the subscription. */
 const replaced = async (context: Context, { task, found }: Made): Promise<Made> => {
   const sent = new Map(found.map(({ topic, id }) => [topic, id]));
-  const now = await makeLook(context, task);
-  return { ...now, found: now.found.filter(({ topic, id }) => sent.has(topic) && sent.get(topic) !== id) };
+  const instead: RetainedMessage[] = [];
+  // New topics may have moved some of them to the pages behind: what was removed leaves a trace, so all of them are there.
+  for (let next: Task | undefined = task; next && sent.size > 0; ) {
+    const now: Made = await makeLook(context, next);
+    for (const message of now.found) {
+      const id = sent.get(message.topic);
+      if (id !== undefined && id !== message.id) instead.push(message);
+      sent.delete(message.topic);
+    }
+    [next] = now.more;
+  }
+  return { task, found: instead, more: [] };
 };
 
 /**

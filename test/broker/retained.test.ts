@@ -431,6 +431,20 @@ describe('two things at the same time', () => {
     },
   );
 
+  it('[MQTT-4.6.0-6] what is replaced is followed by what replaced it, also where new topics have moved it to another page', async () => {
+    const { world, meanwhile } = stalling('under', 'after');
+    const publisher = await publisherOf(world);
+    await publisher.retain('t/last', 'old');
+    const subscriber = await world.connect('subscriber');
+    meanwhile(async () => {
+      for (let number = 0; number < 250; number++) await publisher.retain(`t/a${number}`, 'x');
+      await publisher.retain('t/last', 'new');
+    });
+    await subscriber.send(subscribePacket({ 't/+': 0 }));
+    const last = subscriber.pushes().filter(({ topic }) => topic === 't/last');
+    expect(payloads(last).at(-1)).toBe('new');
+  });
+
   it('[MQTT-4.6.0-6] what is removed on its way is followed by its removal', async () => {
     const { world, meanwhile } = stalling('read', 'after');
     const publisher = await publisherOf(world);

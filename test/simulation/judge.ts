@@ -494,6 +494,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       publications.set(payload, known);
     },
     acknowledged,
+    generationOf: (connectionId: ConnectionId): Generation | undefined => sessionOf.get(connectionId)?.generation,
     /** A subscriber sends a PUBACK or PUBCOMP. */
     acknowledging: (connectionId: ConnectionId, packetId: number): void => {
       acknowledgements.add(`${connectionId} ${packetId}`);

@@ -53,6 +53,7 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
   let held = new Set<string>();
   /** Filters it will go on subscribing to. */
   const wanted = new Set(Object.keys(plan.filters));
+  let generation: string | undefined;
   /** Of QoS 2: what the library has had and has yet to see released, by packet id. As long as the session lasts. */
   const incoming = new Map<number, string>();
   /** Received on this connection and not yet acknowledged: packet id to payload. */
@@ -73,8 +74,9 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         connected = true;
         judge.replied(id);
         if (!packet.sessionPresent) held = new Set();
-        // Another device with its client id may have answered what it holds.
-        if (!packet.sessionPresent || !plan.isAlone) incoming.clear();
+        // Another device with its client id may have answered what it holds; or a session began of which it has not heard.
+        if (!packet.sessionPresent || !plan.isAlone || judge.generationOf(id) !== generation) incoming.clear();
+        generation = judge.generationOf(id);
         if (packet.sessionPresent && startsClean) judge.fail(`${name} asked for a clean session and got an old one`);
         startsClean = !persistent;
         if (plan.acknowledgesFormer && packet.sessionPresent && former.size > 0 && choices.chance(0.3)) {
