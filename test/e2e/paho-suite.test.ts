@@ -22,7 +22,7 @@ import socket, sys, unittest
 
 class PatientSocket(socket.socket):
     def settimeout(self, seconds):
-        super().settimeout(20 if seconds == .5 else seconds)
+        super().settimeout(5 if seconds == .5 else seconds)
 
 socket.socket = PatientSocket
 sys.path.insert(0, sys.argv[1])
