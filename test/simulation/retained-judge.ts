@@ -82,6 +82,16 @@ export function createRetainedJudge<S extends Asking>({ step, fail, exactClocks,
     return own;
   };
 
+  /** Retained copies that came, and after how many SUBSCRIBEs. */
+  const copies = new Map<S, Map<string, number>>();
+  /** A job that came twice has sent it twice: with QoS 1 only the first has its place in the order. */
+  const cameBefore = (session: S, copy: string): boolean => {
+    const [came, asked] = [of(copies, session), asksOf(session).length];
+    const before = came.get(copy) === asked;
+    came.set(copy, asked);
+    return before;
+  };
+
   /** The numbers on its topic tell which is younger. */
   const isNumbered = ({ inOrder, publisher }: Pick<Retainable, 'inOrder' | 'publisher'>): boolean =>
     inOrder && !publisher.includes(' ');
@@ -150,7 +160,8 @@ export function createRetainedJudge<S extends Asking>({ step, fail, exactClocks,
       const { number, topic } = publication;
       if (!isNumbered(publication) || copy.qos === 0) return;
       const [top, due] = [of(highest, session).get(topic) ?? 0, of(overtaken, session)];
-      if (keepsRules && keepsOrder && copy.retain && !copy.dup && number < top) due.set(topic, top);
+      const isRepeated = copy.retain && cameBefore(session, `${topic} ${number}`);
+      if (keepsRules && keepsOrder && copy.retain && !copy.dup && !isRepeated && number < top) due.set(topic, top);
       else if (number >= (due.get(topic) ?? 0)) due.delete(topic);
       of(highest, session).set(topic, Math.max(top, number));
     },
