@@ -41,6 +41,17 @@ describe.each(Object.entries(entries))('%s', (entry, exported) => {
     expect(output?.imports).toEqual([]);
     expect(output?.exports).toEqual(exported);
   });
+
+  test('leaves out what is not used', async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: `export { ServerlessMqttError } from './${entry}'`, resolveDir: process.cwd() },
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      write: false,
+    });
+    expect(outputFiles[0]?.text.length).toBeLessThan(300);
+  });
 });
 
 test('the client works with the globals of a browser alone', async () => {
