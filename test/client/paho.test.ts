@@ -189,6 +189,13 @@ describe('connecting again', () => {
       });
     }
     expect(broker.handshakes).toBe(4);
+    // It would go on for ever.
+    broker.refuseWith = undefined;
+    await clock.pass(8_000);
+    await until(() => {
+      void clock.pass(0);
+      return connection.client.isConnected();
+    });
   });
 
   test('a session that is resumed gets what was not acknowledged', async () => {

@@ -15,6 +15,7 @@ export const connectPaho: Connect = async ({ url, clientId, clean, will, WebSock
   const options = overServerlessMqtt(url, { WebSocket });
   const client = new Paho.Client(url, clientId);
   const delivered = new Map<Paho.Message, () => void>();
+  let hasLeft = false;
   client.onMessageDelivered = (message) => delivered.get(message)?.();
   client.onMessageArrived = (message) =>
     heard({
@@ -50,8 +51,17 @@ export const connectPaho: Connect = async ({ url, clientId, clean, will, WebSock
         client.send(message);
         if (each.qos === 0) resolve();
       }),
-    disconnect: async () => {
-      if (client.isConnected()) client.disconnect();
-    },
+    // One that is on its way back would go on connecting for ever, so it is waited for.
+    disconnect: () =>
+      new Promise((resolve) => {
+        const leave = (): void => {
+          hasLeft = true;
+          client.onConnectionLost = () => resolve();
+          client.disconnect();
+        };
+        if (hasLeft) resolve();
+        else if (client.isConnected()) leave();
+        else Object.assign(client, { onConnected: leave }); // not in the types of paho 1.0
+      }),
   };
 };
