@@ -9,9 +9,11 @@ import Sequencer from '@jest/test-sequencer';
 const slowest = [
   'test/simulation/simulation',
   'test/simulation/mutants',
+  'test/broker/failures-of-',
   'test/e2e/killed-lambdas',
   'test/broker/fuzz',
   'test/model/model',
+  'test/e2e/browser',
 ];
 
 const rank = ({ path }) => {
