@@ -28,6 +28,7 @@ export type Target =
 
 export type Permissions = Readonly<Partial<Record<Target, readonly string[]>>>;
 
+const items = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'];
 const send = ['sqs:SendMessage'];
 /** What Lambda's own poller calls under the role of the function it feeds. */
 const consume = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
@@ -36,13 +37,7 @@ const manage = ['execute-api:ManageConnections'];
 export const permissions: Readonly<Record<FunctionName, Permissions>> = {
   connect: { timersQueue: send },
   message: {
-    sessionsTable: [
-      'dynamodb:GetItem',
-      'dynamodb:Query',
-      'dynamodb:PutItem',
-      'dynamodb:UpdateItem',
-      'dynamodb:DeleteItem',
-    ],
+    sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     retainedTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
     clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue'],
@@ -56,13 +51,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     timersQueue: send,
   },
   redeliver: {
-    sessionsTable: [
-      'dynamodb:GetItem',
-      'dynamodb:Query',
-      'dynamodb:PutItem',
-      'dynamodb:UpdateItem',
-      'dynamodb:DeleteItem',
-    ],
+    sessionsTable: items,
     clientQueues: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
     redeliveryQueue: [...send, ...consume],
     timersQueue: send,
@@ -70,13 +59,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     closeConnection: manage,
   },
   timer: {
-    sessionsTable: [
-      'dynamodb:GetItem',
-      'dynamodb:Query',
-      'dynamodb:PutItem',
-      'dynamodb:UpdateItem',
-      'dynamodb:DeleteItem',
-    ],
+    sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     retainedTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
     expiryIndex: ['dynamodb:Query'],

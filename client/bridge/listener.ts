@@ -1,9 +1,9 @@
 /**
  * What the bridge's listeners have in common: a port that clients connect to.
  *
- * Rules of this file: types, and how a server gets its port.
+ * Rules of this file: types, how a server gets its port, and what becomes of those whom the server itself turns away.
  */
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Address } from './address.ts';
 import type { ClientSocket, Connection } from './connection.ts';
 import type { Limits } from './limits.ts';
@@ -36,7 +36,18 @@ export interface Listener {
 }
 
 /** @throws the system's error, such as EADDRINUSE */
-export async function open(server: Server, { host, port }: Address): Promise<Pick<Listener, 'host' | 'port'>> {
+export async function open(
+  server: Server,
+  { host, port }: Address,
+  reception: Reception,
+): Promise<Pick<Listener, 'host' | 'port'>> {
+  server.on('tlsClientError', (error: Error, socket: Socket) => {
+    reception.refused('tls-handshake', String(socket.remoteAddress), error.message);
+    socket.destroy();
+  });
+  server.on('drop', (data?: { readonly remoteAddress?: string }) => {
+    reception.refused('too-many-clients', String(data?.remoteAddress));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
@@ -44,5 +55,6 @@ export async function open(server: Server, { host, port }: Address): Promise<Pic
       resolve();
     });
   });
+  server.on('error', reception.failed);
   return { host, port: (server.address() as AddressInfo).port };
 }

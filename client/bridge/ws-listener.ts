@@ -61,15 +61,7 @@ export async function listenWebSocket(at: Address, reception: Reception, certifi
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => serve(webSocket, request.socket, from, reception));
   });
-  server.on('tlsClientError', (error: Error, socket: Socket) => {
-    reception.refused('tls-handshake', String(socket.remoteAddress), error.message);
-    socket.destroy();
-  });
-  server.on('drop', (data?: { readonly remoteAddress?: string }) => {
-    reception.refused('too-many-clients', String(data?.remoteAddress));
-  });
-  const where = await open(server, at);
-  server.on('error', reception.failed);
+  const where = await open(server, at, reception);
 
   return {
     ...where,
