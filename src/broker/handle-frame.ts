@@ -53,7 +53,14 @@ const PIECE_LIFETIME = 60_000;
 
 /** The reply to the frame: text for the route response. */
 export async function handleFrame(context: Context, frame: Frame): Promise<string> {
-  const work: Work = { taken: 0, packets: [], fields: {}, known: Promise.resolve(undefined), noted: undefined };
+  const work: Work = {
+    since: context.clock.now(),
+    taken: 0,
+    packets: [],
+    fields: {},
+    known: Promise.resolve(undefined),
+    noted: undefined,
+  };
   try {
     const close = await dealWith(context, frame, work);
     await work.noted;
@@ -74,6 +81,8 @@ const explain = (error: unknown): { readonly event: string; readonly reason: Clo
 
 /** What the reply will say. */
 interface Work {
+  /** When the frame came, ms since 1970. */
+  readonly since: number;
   taken: number;
   readonly packets: Uint8Array[];
   fields: ReplyFields;
@@ -282,14 +291,14 @@ const dealWithRun = async (
   };
   if (first?.type === 'publish' && first.qos < 2) {
     const packets = run as readonly Publish[];
-    await publish(context, packets, admitted);
+    await publish(context, packets, admitted, work.since);
     answer('puback', packetIdsOf(packets)); // [MQTT-3.3.4-1]
     return undefined;
   }
   const connection = await admitted;
   switch (first?.type) {
     case 'publish':
-      await publishOnce(context, connection, run as readonly Publish[]);
+      await publishOnce(context, connection, run as readonly Publish[], work.since);
       answer('pubrec', packetIdsOf(run as readonly Publish[])); // [MQTT-4.3.3-2]
       return undefined;
     case 'pubrel':

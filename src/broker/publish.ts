@@ -23,13 +23,14 @@ import { retainPublished } from './retain.ts';
 /**
  * Delivers `packets`, which are all of one QoS, in order. Looking for the audience starts at once, if nothing is to be retained; `admitted` says whether
  * the publisher may publish at all, and nothing is delivered before it is fulfilled.
+ * @param takenAt when the broker got their frame, ms since 1970
  */
 export async function publish(
   context: Context,
   packets: readonly Publish[],
   admitted: Promise<SessionEpoch>,
+  takenAt: number,
 ): Promise<void> {
-  const takenAt = context.clock.now();
   const messages = packets.map(
     ({ topic, payload, qos, retain }): Message => ({ id: context.ids.message(), topic, payload, qos, retain }),
   );

@@ -17,9 +17,17 @@ import { NotConnected } from './not-connected.ts';
 import { distribute } from './publish.ts';
 import { retainPublished } from './retain.ts';
 
-/** Delivers `packets`, which all have QoS 2, in order. @throws when AWS fails: then it is not known which were delivered */
-export async function publishOnce(context: Context, session: SessionEpoch, packets: readonly Publish[]): Promise<void> {
-  const takenAt = context.clock.now();
+/**
+ * Delivers `packets`, which all have QoS 2, in order.
+ * @param takenAt when the broker got their frame, ms since 1970
+ * @throws when AWS fails: then it is not known which were delivered
+ */
+export async function publishOnce(
+  context: Context,
+  session: SessionEpoch,
+  packets: readonly Publish[],
+  takenAt: number,
+): Promise<void> {
   const notes = await inParallel(packets, WIDTH, (packet) => note(context, session, packet));
   const messages = packets.map(({ topic, payload, qos, retain }, index) => {
     return { id: notes[index]?.id as MessageId, topic, payload, qos, retain };

@@ -486,6 +486,29 @@ describe('two things at the same time', () => {
     expect(await subscribed(world, { t: 1 })).toEqual(['t=newer retained 1']);
   });
 
+  it('nor does one that stalled at an earlier packet of the same frame', async () => {
+    const { world, meanwhile } = createStallingWorld(({ subscriptions }: Ports, pause) => ({
+      subscriptions: {
+        ...subscriptions,
+        shapes: async () => {
+          await pause();
+          return subscriptions.shapes();
+        },
+      },
+    }));
+    const publisher = await publisherOf(world);
+    const other = await publisherOf(world, 'other');
+    meanwhile(async () => {
+      const again = await publisherOf(world);
+      await again.retain('t', 'old');
+      world.advance(1_000);
+      await other.retain('t', 'newer');
+      world.advance(1_000);
+    });
+    await publisher.send(publishPacket('x', 'first', 0), retained('t', 'old'));
+    expect(await subscribed(world, { t: 1 })).toEqual(['t=newer retained 1']);
+  });
+
   it('a Lambda whose clock is slow is not taken for one that stalled, while its client is connected', async () => {
     const { world, publisher } = await scene();
     const at = world.context.clock.now() + 4_000;
