@@ -115,8 +115,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
   const inFlight = new Map<string, Life>();
   /** What its publisher had posted, perhaps, and decided again, since a new connection had come meanwhile. */
   const takenBack = new Set<string>();
-  /** The epoch that a stored message arrived on, by generation and message id. */
-  const liveEpochs = new Map<string, number>();
+  /** The epochs that a stored message, which its publisher may have sent again, arrived on: by generation and message id. */
+  const liveEpochs = new Map<string, Set<number>>();
   /** Each client's session as it was written last. */
   const latest = new Map<ClientId, Session>();
   /** The tick that was claimed last. */
@@ -294,7 +294,8 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       send: async (session, messages) => {
         const of = sessions.get(session.generation);
         for (const { id, liveEpoch } of messages) {
-          liveEpochs.set(`${session.generation} ${id}`, liveEpoch);
+          const key = `${session.generation} ${id}`;
+          liveEpochs.set(key, (liveEpochs.get(key) ?? new Set()).add(liveEpoch));
           of?.sent.add(id);
         }
         if (of && of.sent.size > of.counted) fail(`${of.sent.size} were to be stored, and ${of.counted} counted`);
@@ -358,7 +359,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       // What came while the client was connected on this epoch is not throttled, even if it is sent again.
       const epoch = epochOf.get(connectionId);
       const isLive =
-        life.epoch === epoch && (life.tick === 0 || liveEpochs.get(`${session.generation} ${life.id}`) === epoch);
+        life.epoch === epoch && (life.tick === 0 || liveEpochs.get(`${session.generation} ${life.id}`)?.has(epoch));
       if (!isLive) stored++;
     }
     if (!session || stored === 0) return;
