@@ -3,6 +3,7 @@
  * Skipped where mosquitto_pub and mosquitto_sub are not installed (package mosquitto-clients).
  */
 import { type BridgedStack, everyQos, startBridgedStack } from './bridged.ts';
+import { layCable } from './cable.ts';
 import { isThere, type Program, runProgram } from './programs.ts';
 import { numbered } from './stack.ts';
 
@@ -114,6 +115,29 @@ const reason = installed ? '' : ' (skipped: mosquitto_pub and mosquitto_sub are 
     killed.child.kill('SIGKILL');
     expect(await watcher.until(1)).toEqual(['gone']);
   });
+
+  it('a retained message reaches who subscribes later, with RETAIN set', async () => {
+    await publish(['-t', 'kept', '-m', 'kept', '-q', '1', '-r']);
+    const later = await subscribe('later', '-t', 'kept', '-q', '1', '-C', '1', '-F', 'got %t %p %r');
+    expect(await later.exit).toBe(0);
+    expect(messages(later)).toEqual(['got kept kept 1']);
+  });
+
+  it('a persistent session whose socket is cut in the middle of a stream misses nothing, and stays in order', async () => {
+    const cable = await layCable(stack.ports.tcp as number);
+    const subscriber = await subscribe('cut', '-p', String(cable.port), '-c', '-t', 'stream', '-q', '1');
+    const sent = numbered(40);
+    const publishing = publish(['-t', 'stream', '-q', '1', '-l'], sent.map((line) => `${line}\n`).join(''));
+    await subscriber.lines(5);
+    cable.cut();
+    await publishing;
+    await subscriber.until('got stream m40');
+    expect([...new Set(messages(subscriber))]).toEqual(sent.map((payload) => `got stream ${payload}`));
+    const connections = stack.lines.filter((line) => line.includes('"connected"') && line.includes('"clientId":"cut"'));
+    expect(connections).toHaveLength(2);
+    subscriber.child.kill('SIGKILL');
+    await cable.remove();
+  }, 60_000);
 
   it('1,000 lines of standard input arrive in order', async () => {
     const subscriber = await subscribe('lines', '-t', 'lines', '-q', '1', '-C', '1000');

@@ -25,7 +25,7 @@ def on_subscribe(client, userdata, mid, reasons, properties):
 def on_message(client, userdata, message):
     text = message.payload.decode()
     if text not in got: got.append(text)
-    print("got", text if len(text) < 100 else len(text), flush=True)
+    print("got", text if len(text) < 100 else len(text), *["retained"] * message.retain, flush=True)
     if len(got) == int(drop) and not userdata: userdata.append(1); client.socket().close()
     if len(got) == int(count): client.disconnect()
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id, clean_session=clean == "True", transport=transport, userdata=[])
@@ -115,6 +115,14 @@ const transports = { tcp: 'tcp', ws: 'websockets' } as const;
       await doomed.until('connected');
       doomed.child.kill('SIGKILL');
       expect(await watcher.until(1)).toEqual(['gone']);
+    });
+
+    it('a retained message reaches it later, with RETAIN set', async () => {
+      const publisher = await stack.connect(`retains-${kind}`);
+      await publisher.mqtt.publishAsync(`kept/${kind}`, 'kept', { qos: 1, retain: true });
+      const subscriber = run(SUBSCRIBER, [`later-${kind}`, true, `kept/${kind}`, 1, 1, 0]);
+      expect(await subscriber.exit).toBe(0);
+      expect(subscriber.output()).toContain('got kept retained\n');
     });
 
     it('a message of 128 KiB arrives', async () => {
