@@ -96,7 +96,7 @@ export const brokerSettings = {
       1,
       1_000,
       'messages',
-      'QoS 1 messages sent to one client and not yet acknowledged; more wait in its queue.',
+      'Messages with QoS 1 or 2 sent to one client and not yet acknowledged; more wait in its queue.',
     ),
     100,
   ),

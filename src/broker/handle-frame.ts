@@ -314,9 +314,9 @@ const dealWithRun = async (
       return undefined;
   }
   for (const packet of run) {
-    const answer = await dealWithPacket(context, connection, packet);
-    if (answer === 'disconnect') return answer;
-    work.packets.push(answer);
+    const reply = await dealWithPacket(context, connection, packet);
+    if (reply === 'disconnect') return reply;
+    work.packets.push(reply);
   }
   return undefined;
 };

@@ -52,7 +52,7 @@ export interface InFlightMessages {
   remove(session: SessionAddress, packetId: number, conditions: readonly Condition<InFlight>[]): Promise<boolean>;
 }
 
-/** Of every QoS 2 message that a session gets, by message id (`once.ts`). Collected by their time to live alone. */
+/** Of every QoS 2 message that a session gets, by message id (`choose-copy.ts`). Collected by their time to live alone. */
 export interface ChosenCopies {
   change(session: SessionAddress, id: MessageId, change: Change<ChosenCopy>): Promise<Outcome<ChosenCopy>>;
 }

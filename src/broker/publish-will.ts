@@ -3,7 +3,8 @@
  *
  * Rules of this file:
  * - Who sent the job may have died, stalled, or lost against a move: the session tells whether the connection is over.
- * - QoS 1: published under the message id it was given at CONNECT, then removed: at least once. QoS 0: removed, then published.
+ * - QoS 1 and 2: published under the message id it was given at CONNECT, then removed: at least once, and with QoS 2 its subscribers
+ *   tell a repetition by that id. QoS 0: removed, then published.
  */
 import type { Change } from '../session/change.ts';
 import type { WillId } from '../session/ids.ts';

@@ -32,8 +32,9 @@ export async function publishOnce(
   const messages = packets.map(({ topic, payload, qos, retain }, index) => {
     return { id: notes[index]?.id as MessageId, topic, payload, qos, retain };
   });
-  const repeated = new Set(notes.filter(({ isNew }) => !isNew).map(({ id }) => id));
-  for (const { id, isNew } of notes) if (isNew) repeated.delete(id);
+  // The same PUBLISH may stand in a frame twice.
+  const fresh = new Set(notes.filter(({ isNew }) => isNew).map(({ id }) => id));
+  const repeated = new Set(notes.map(({ id }) => id).filter((id) => !fresh.has(id)));
   const once = messages.filter(({ id }, index) => messages.findIndex((each) => each.id === id) === index);
   if (once.some(({ retain }) => retain)) await retainPublished(context, once, session, takenAt);
   await distribute(context, once, Promise.resolve(), repeated);

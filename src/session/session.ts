@@ -17,7 +17,7 @@ export interface Session {
   readonly epoch: number;
   /** `connecting`: its CONNACK has not been accepted yet, nothing may be posted. `ended`: dead, waiting to be cleaned up. */
   readonly status: 'connecting' | 'online' | 'offline' | 'ended';
-  /** `direct`: QoS 1 messages are posted. `queued`: they go behind the backlog, into the client's queue. */
+  /** `direct`: messages with QoS 1 and 2 are posted. `queued`: they go behind the backlog, into the client's queue. */
   readonly mode: 'direct' | 'queued';
   /** The connection of this epoch, or `NO_CONNECTION` while offline. */
   readonly connectionId: ConnectionId;
@@ -35,7 +35,7 @@ export interface Session {
   readonly expiresAt: number;
   /** Which part of the index on `expiresAt` the session is in: 0 … `EXPIRY_PARTS` - 1. Never changes. */
   readonly expiryPart: number;
-  /** Sequence number of the last QoS 1 message that was given one: order and packet ids come from it. Never goes back. */
+  /** Sequence number of the last message with QoS 1 or 2 that was given one: order and packet ids come from it. Never goes back. */
   readonly sequence: number;
   /** The last number that was given to a PUBLISH in a push (wire §5). Goes back where nothing was posted under it. */
   readonly pushed: number;
@@ -55,7 +55,7 @@ export interface Session {
   readonly leakSeenAt: number;
   /** Before this, no stored message may be posted: keeps the rate across ticks and epochs. */
   readonly postAllowedAt: number;
-  /** A filter with QoS 1 was subscribed: messages may have to be stored. */
+  /** A filter with QoS 1 or 2 was subscribed: messages may have to be stored. */
   readonly storesMessages: boolean;
   /** The session's queue has been created. */
   readonly queueReady: boolean;
