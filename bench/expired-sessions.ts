@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import type { Context } from '../src/broker/context.ts';
 import type { Job, Ports } from '../src/broker/ports.ts';
 import { runJob } from '../src/broker/run-job.ts';
-import { type ClientId, type ConnectionId, type Generation, NO_WILL } from '../src/session/ids.ts';
+import { type ClientId, type ConnectionId, type Generation, NO_GRANT, NO_WILL } from '../src/session/ids.ts';
 import { begin, goOffline } from '../src/session/transitions.ts';
 import { createWorld } from '../test/broker/world.ts';
 
@@ -59,6 +59,7 @@ async function leaveBehind(clientId: ClientId, index: number) {
     connectionId: 'c=' as ConnectionId,
     resumption: '',
     will: NO_WILL,
+    grant: NO_GRANT,
     windowLeft: 100,
     persistent: true,
   };

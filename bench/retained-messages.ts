@@ -11,6 +11,7 @@ import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { generate } from 'mqtt-packet';
 import { retainedKey } from '../src/aws/keys.ts';
+import { openAuthority } from '../src/broker/authority.ts';
 import type { Context } from '../src/broker/context.ts';
 import { handleFrame } from '../src/broker/handle-frame.ts';
 import { inParallel, WIDTH } from '../src/broker/in-parallel.ts';
@@ -48,6 +49,7 @@ const context: Context = {
   ...subject.ports,
   settings: { ...defaultSettings, lifecycleEvents: 'off', maxInFlight: 1_000_000 },
   timing: { lambdaTimeout: 25_000, queueVisibility: 10_000, clockMargin: 5_000, postTimeout: 2_000 },
+  authority: openAuthority,
   knownShapes: new Set(),
   timers: {
     send: async (job) => {

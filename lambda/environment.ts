@@ -4,6 +4,7 @@ import { clientQueue, LAMBDA_TIMEOUT_SECONDS, type LambdaEnvironment } from '../
 import { readBrokerSettings } from '../lib/settings.ts';
 import { createAwsClients, createAwsPorts, createSqsClient } from '../src/aws/ports.ts';
 import { createWorkQueue } from '../src/aws/work-queues.ts';
+import { createAuthority } from '../src/broker/authority.ts';
 import type { Context } from '../src/broker/context.ts';
 import type { Log, Timers } from '../src/broker/ports.ts';
 import { createLog } from './log.ts';
@@ -33,10 +34,14 @@ export function createArrangements(environment: Environment): { readonly timers:
 export function createContext(environment: Environment): Context {
   const read = reading(environment);
   const callbackUrl = read('CALLBACK_URL');
+  const settings = readBrokerSettings(JSON.parse(read('SETTINGS')));
   const resources = {
     sessionsTable: read('SESSIONS_TABLE'),
     subscriptionsTable: read('SUBSCRIPTIONS_TABLE'),
     retainedTable: read('RETAINED_TABLE'),
+    identityTable: read('IDENTITY_TABLE'),
+    authorizerArn: settings.customAuthorizerArn,
+    tokens: { issuer: settings.jwtIssuer, audience: settings.jwtAudience, keysUrl: settings.jwtKeysUrl },
     redeliveryQueueUrl: read('REDELIVERY_QUEUE_URL'),
     timersQueueUrl: read('TIMERS_QUEUE_URL'),
     clientQueuePrefix: read('CLIENT_QUEUE_PREFIX'),
@@ -46,9 +51,11 @@ export function createContext(environment: Environment): Context {
     clientQueueVisibility: clientQueue.visibilityTimeout,
     clientQueueRetention: clientQueue.messageRetentionPeriod,
   };
+  const ports = createAwsPorts(resources, createAwsClients(callbackUrl), createLog(read('STACK_NAME')));
   return {
-    ...createAwsPorts(resources, createAwsClients(callbackUrl), createLog(read('STACK_NAME'))),
-    settings: readBrokerSettings(JSON.parse(read('SETTINGS'))),
+    ...ports,
+    settings,
+    authority: createAuthority({ ...ports, settings, arnBase: read('POLICY_ARN_BASE') }),
     timing: {
       lambdaTimeout: LAMBDA_TIMEOUT_SECONDS * 1_000,
       queueVisibility: clientQueue.visibilityTimeout * 1_000,

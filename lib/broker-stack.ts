@@ -8,7 +8,7 @@
  *   under another one. A test lists them.
  * - No account and no Region in it: the template is made offline and deploys anywhere.
  */
-import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Fn, Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { EventSourceMapping, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
@@ -44,6 +44,8 @@ export class BrokerStack extends Stack {
       SESSIONS_TABLE: tables.sessions.tableName,
       SUBSCRIPTIONS_TABLE: tables.subscriptions.tableName,
       RETAINED_TABLE: tables.retained.tableName,
+      IDENTITY_TABLE: tables.identity.tableName,
+      POLICY_ARN_BASE: this.formatArn({ service: 'iot', resource: '', arnFormat: ArnFormat.COLON_RESOURCE_NAME }),
       REDELIVERY_QUEUE_URL: queues.redelivery.queueUrl,
       TIMERS_QUEUE_URL: queues.timers.queueUrl,
       CLIENT_QUEUE_PREFIX: queuePrefix,
@@ -61,6 +63,7 @@ export class BrokerStack extends Stack {
       sessionsTable: tables.sessions.tableArn,
       subscriptionsTable: tables.subscriptions.tableArn,
       retainedTable: tables.retained.tableArn,
+      identityTable: tables.identity.tableArn,
       expiryIndex: `${tables.sessions.tableArn}/index/expiry`,
       clientQueues: this.formatArn({ service: 'sqs', resource: `${queuePrefix}*` }),
       allQueues: '*',
@@ -106,6 +109,7 @@ export class BrokerStack extends Stack {
     new CfnOutput(this, 'SessionsTableName', { value: tables.sessions.tableName });
     new CfnOutput(this, 'SubscriptionsTableName', { value: tables.subscriptions.tableName });
     new CfnOutput(this, 'RetainedTableName', { value: tables.retained.tableName });
+    new CfnOutput(this, 'IdentityTableName', { value: tables.identity.tableName });
     new CfnOutput(this, 'ClientQueuePrefix', {
       value: queuePrefix,
       description: 'Start of the names of the queues made for offline clients. They stay when the stack is deleted.',

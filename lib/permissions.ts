@@ -16,6 +16,7 @@ export type Target =
   | 'sessionsTable'
   | 'subscriptionsTable'
   | 'retainedTable'
+  | 'identityTable'
   | 'expiryIndex'
   | 'clientQueues'
   /** Every queue of the account: ListQueues knows no resource. It tells names, and nothing of what is in them. */
@@ -29,6 +30,8 @@ export type Target =
 export type Permissions = Readonly<Partial<Record<Target, readonly string[]>>>;
 
 const items = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'];
+/** Principals and policies are written by the operator alone. */
+const look = ['dynamodb:GetItem'];
 const send = ['sqs:SendMessage'];
 /** What Lambda's own poller calls under the role of the function it feeds. */
 const consume = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
@@ -40,6 +43,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     retainedTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+    identityTable: [...look, 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
     clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue'],
     redeliveryQueue: send,
     timersQueue: send,
@@ -48,10 +52,12 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
   },
   disconnect: {
     sessionsTable: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    identityTable: look,
     timersQueue: send,
   },
   redeliver: {
     sessionsTable: items,
+    identityTable: look,
     clientQueues: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
     redeliveryQueue: [...send, ...consume],
     timersQueue: send,
@@ -62,6 +68,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     retainedTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+    identityTable: [...look, 'dynamodb:PutItem'],
     expiryIndex: ['dynamodb:Query'],
     clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue', 'sqs:DeleteQueue'],
     allQueues: ['sqs:ListQueues'],

@@ -18,6 +18,7 @@ export const tables = {
   },
   subscriptions: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl', indexes: {} },
   retained: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl', indexes: {} },
+  identity: { partitionKey: 'pk', sortKey: 'sk', timeToLive: 'ttl', indexes: {} },
 } as const;
 
 /** SQS queues with a consumer. Visibility above the Lambda's timeout, so that no message is handled twice at once. */
@@ -54,6 +55,9 @@ export interface LambdaEnvironment {
   readonly SESSIONS_TABLE: string;
   readonly SUBSCRIPTIONS_TABLE: string;
   readonly RETAINED_TABLE: string;
+  readonly IDENTITY_TABLE: string;
+  /** ARN of what policies speak of, up to the account and its colon. */
+  readonly POLICY_ARN_BASE: string;
   readonly REDELIVERY_QUEUE_URL: string;
   readonly TIMERS_QUEUE_URL: string;
   /** Start of the name of every client queue, and of nothing else in this account. */

@@ -17,6 +17,8 @@ export const settingsTable = (): string => {
 };
 
 const cells = ([name, setting]: [string, Setting]): string[] => {
-  const { unit, range } = v.getMetadata(setting.wrapped);
-  return [`\`${name}\``, `\`${v.getDefault(setting)}\``, unit, range, v.getDescription(setting.wrapped) ?? ''];
+  const schema = setting.type === 'optional' ? setting.wrapped : setting;
+  const { unit, range } = v.getMetadata(schema);
+  const standard = setting.type === 'optional' ? `\`${v.getDefault(setting)}\`` : 'none: say it';
+  return [`\`${name}\``, standard, unit, range, v.getDescription(schema) ?? ''];
 };

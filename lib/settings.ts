@@ -33,6 +33,30 @@ const oneOf = <const T extends readonly [string, ...string[]]>(choices: T, meani
     v.description(meaning),
   );
 
+/** How a client may prove who it is. */
+export const authenticationMethods = ['password', 'jwt', 'custom', 'iam'] as const;
+export type AuthenticationMethod = (typeof authenticationMethods)[number];
+
+const authenticationChoices = `one or several of ${authenticationMethods.join(', ')}, separated by commas, or none`;
+
+const methods = (meaning: string) =>
+  v.pipe(
+    v.string(
+      `must be ${authenticationChoices}: there is no default, so that nobody opens a broker to everybody by oversight`,
+    ),
+    v.check((text) => text === 'none' || isListOfMethods(text.split(',')), `must be ${authenticationChoices}`),
+    v.metadata({ unit: '', range: `${authenticationMethods.join(', ')}; none` }),
+    v.description(meaning),
+  );
+
+const isListOfMethods = (names: readonly string[]): boolean =>
+  names.every(
+    (name, index) => authenticationMethods.some((method) => method === name) && names.indexOf(name) === index,
+  );
+
+const policyNames = (meaning: string) =>
+  matching(/^([\w.@-]{1,128}(,[\w.@-]{1,128})*)?$/, 'names of policies, separated by commas', meaning);
+
 /** What the broker's code reads at run time. Travels to the Lambdas as one JSON environment variable, `SETTINGS`. */
 export const brokerSettings = {
   sessionExpirySeconds: v.optional(
@@ -68,6 +92,83 @@ export const brokerSettings = {
       'QoS 2. Off: a PUBLISH or a will with QoS 2 closes the connection, as with IoT Core, and a subscription gets QoS 1.',
     ),
     'on',
+  ),
+  authentication: methods(
+    'How clients prove who they are (docs/security.md): several, separated by commas, or none. There is no default: say it.',
+  ),
+  connectAttributes: v.optional(
+    oneOf(
+      ['strict', 'iam'],
+      'Who gets a persistent session or a Last Will: only where a policy condition names it, or wherever IAM evaluation allows the CONNECT.',
+    ),
+    'strict',
+  ),
+  unauthorizedPublish: v.optional(
+    oneOf(
+      ['close', 'drop'],
+      'A PUBLISH that no policy allows: closes the connection, as with IoT Core, or is acknowledged and dropped.',
+    ),
+    'close',
+  ),
+  policyCheckSeconds: v.optional(
+    integer(1, 45, 's', 'How often a Lambda that is at work asks whether policies or principals were changed.'),
+    20,
+  ),
+  policyCacheSeconds: v.optional(
+    integer(
+      1,
+      86_400,
+      's',
+      'How long a Lambda goes by what it has read of policies and principals, if none was changed.',
+    ),
+    900,
+  ),
+  policyCacheEntries: v.optional(integer(1, 100_000, 'clients', 'Clients whose rights one Lambda remembers.'), 5_000),
+  jwtIssuer: v.optional(
+    matching(
+      /^(https:\/\/[^\s?#]{1,500}|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?(\/[^\s?#]*)?|)$/,
+      'an https URL',
+      'Authentication jwt: who issues the tokens, as the claim iss says; for Cognito https://cognito-idp.REGION.amazonaws.com/POOL.',
+    ),
+    '',
+  ),
+  jwtAudience: v.optional(
+    matching(
+      /^[^\s,]*(,[^\s,]+)*$/,
+      'names separated by commas',
+      'Authentication jwt: for whom tokens are issued, as the claim aud (or client_id, of Cognito) says.',
+    ),
+    '',
+  ),
+  jwtKeysUrl: v.optional(
+    matching(
+      /^(https:\/\/\S{1,500}|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?(\/\S*)?|)$/,
+      'an https URL',
+      "Authentication jwt: where the issuer's keys are. Empty: /.well-known/jwks.json under the issuer.",
+    ),
+    '',
+  ),
+  jwtPrincipalClaim: v.optional(
+    matching(/^[\w:./-]{1,100}$/, 'the name of a claim', 'Authentication jwt: the claim that names the principal.'),
+    'sub',
+  ),
+  jwtPoliciesClaim: v.optional(
+    matching(
+      /^[\w:./-]{0,100}$/,
+      'the name of a claim, or empty',
+      'Authentication jwt: the claim that holds names of policies, such as cognito:groups. Empty: none does.',
+    ),
+    '',
+  ),
+  jwtPolicies: v.optional(policyNames('Authentication jwt: policies that every client with a token has.'), ''),
+  iamPolicies: v.optional(policyNames('Authentication iam: policies that every caller has.'), ''),
+  customAuthorizerArn: v.optional(
+    matching(
+      /^(arn:aws[\w-]*:lambda:[\w-]+:\d{12}:function:[\w-]{1,64}(:[\w$-]+)?|)$/,
+      'the ARN of a Lambda function',
+      "Authentication custom: the operator's function that says who a client is.",
+    ),
+    '',
   ),
   maxPayloadBytes: v.optional(
     integer(1, 131_072, 'bytes', 'Largest payload of a PUBLISH; a larger one closes the connection.'),

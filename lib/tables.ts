@@ -1,5 +1,5 @@
 /**
- * The three DynamoDB tables.
+ * The four DynamoDB tables.
  *
  * - On demand: an idle broker pays for storage only.
  * - They outlive the stack: sessions, their subscriptions and what is retained are the user's data, and `cdk destroy` is quickly typed. Their names are generated, so that a stack deployed again does not stumble over the tables it left behind.
@@ -19,12 +19,14 @@ export class Tables extends Construct {
   readonly sessions: Table;
   readonly subscriptions: Table;
   readonly retained: Table;
+  readonly identity: Table;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
     this.sessions = this.#table('Sessions', tables.sessions);
     this.subscriptions = this.#table('Subscriptions', tables.subscriptions);
     this.retained = this.#table('Retained', tables.retained);
+    this.identity = this.#table('Identity', tables.identity);
   }
 
   #table(id: string, keys: (typeof tables)[keyof typeof tables]): Table {

@@ -19,6 +19,7 @@ const tableTargets: Readonly<Record<string, Target>> = {
   sessions: 'sessionsTable',
   subscriptions: 'subscriptionsTable',
   retained: 'retainedTable',
+  identity: 'identityTable',
 };
 const indexTargets: Readonly<Record<string, Target>> = { 'sessions/expiry': 'expiryIndex' };
 const queueTargets: Readonly<Record<string, Target>> = { redelivery: 'redeliveryQueue', timers: 'timersQueue' };

@@ -91,7 +91,7 @@ const readSettings = (pairs: readonly string[]): Record<string, string> => {
     if (at < 1) throw new UsageError(`--setting is ${pair}: it must be NAME=VALUE`);
     settings[pair.slice(0, at)] = pair.slice(at + 1);
   }
-  readDeploymentSettings(settings);
+  readDeploymentSettings({ authentication: 'none', ...settings });
   const onAws = Object.keys(settings).find((name) => name !== 'stageName' && name in deploymentSettings);
   if (onAws !== undefined) throw new UsageError(`the setting ${onAws} means something on AWS only`);
   return settings;

@@ -19,6 +19,8 @@ export const stackEnvironment = (
     SESSIONS_TABLE: 'sessions',
     SUBSCRIPTIONS_TABLE: 'subscriptions',
     RETAINED_TABLE: 'retained',
+    IDENTITY_TABLE: 'identity',
+    POLICY_ARN_BASE: `arn:aws:iot:us-east-1:${ACCOUNT}:`,
     REDELIVERY_QUEUE_URL: `${urlBase}redelivery`,
     TIMERS_QUEUE_URL: `${urlBase}timers`,
     CLIENT_QUEUE_PREFIX: clientQueuePrefix(deploymentSettings.stackName.default),

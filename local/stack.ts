@@ -114,7 +114,7 @@ const BATCHES_AT_ONCE = 5;
 export const startLocalStack = async (options: LocalStackOptions = {}): Promise<LocalStack> => {
   const { log = silentLog, stageName = 'mqtt', onProgress: progress = () => {} } = options;
   const clock = skippableClock();
-  const settings = readBrokerSettings(options.settings ?? {});
+  const settings = readBrokerSettings({ authentication: 'none', ...options.settings });
   const faults = createFaults();
   if (options.faults) faults.set(options.faults);
 

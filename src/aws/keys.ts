@@ -1,5 +1,5 @@
 /**
- * Where everything lies in the three tables. All have the keys `pk` and `sk`, and `ttl` in epoch seconds, by which DynamoDB
+ * Where everything lies in the four tables. All have the keys `pk` and `sk`, and `ttl` in epoch seconds, by which DynamoDB
  * collects what was left behind, days late.
  *
  * | who asks | table | key | access |
@@ -27,6 +27,14 @@
  * | SUBSCRIBE with a wildcard | retained | `t#firstLevel`, begins with the literal beginning of the filter | Query, in pages |
  * | PUBLISH with RETAIN under a first level that is new to the process | retained | `levels#part`, firstLevel and a slash | PutItem |
  * | SUBSCRIBE with a wildcard as its first level | retained | `levels#part` | Query, in pages |
+ * | `$connect`, where what it is told counts; CONNECT | sessions | `c#connectionId`, `handshake` | PutItem, GetItem |
+ * | CONNECT with a custom authorizer, asking it again | sessions | `c#connectionId`, `request` | PutItem, GetItem |
+ * | at work: was anything changed | identity | `version`, `version` | GetItem |
+ * | CONNECT; a client whose rights are not remembered | identity | `principal#name`, `principal` | GetItem |
+ * | a policy that is not remembered | identity | `policy#name`, `policy` | GetItem |
+ * | CONNECT; a client whose rights are not remembered | identity | `grant#grantId`, `grant` | PutItem, GetItem |
+ * | CONNECT with a password | identity | `principal#name`, `failed-logins` | GetItem, UpdateItem |
+ * | the operator's commands | identity | all of these | PutItem, UpdateItem, DeleteItem, Scan |
  *
  * Client ids, topics and filters stand whole in a partition key (2,048 bytes) and a sort key (1,024 bytes): `maxClientIdBytes` and
  * `maxTopicBytes` keep them short enough.
@@ -34,7 +42,7 @@
  * Only sessions have both keys of the index `expiry`, so nothing else is in it. It holds keys alone: a write that leaves
  * `expiresAt` as it was writes nothing to it.
  */
-import type { ClientId, ConnectionId, MessageId, WillId } from '../session/ids.ts';
+import type { ClientId, ConnectionId, GrantId, MessageId, WillId } from '../session/ids.ts';
 import { firstLevelOf } from '../session/retained.ts';
 import type { SessionAddress } from '../session/session.ts';
 
@@ -86,6 +94,20 @@ export const pieceKey = (connectionId: ConnectionId, index: number): Key => ({
   pk: `c#${connectionId}`,
   sk: `part#${index}`,
 });
+
+export const handshakeKey = (connectionId: ConnectionId): Key => ({ pk: `c#${connectionId}`, sk: 'handshake' });
+
+export const requestKey = (connectionId: ConnectionId): Key => ({ pk: `c#${connectionId}`, sk: 'request' });
+
+export const versionKey: Key = { pk: 'version', sk: 'version' };
+
+export const principalKey = (name: string): Key => ({ pk: `principal#${name}`, sk: 'principal' });
+
+export const failedLoginsKey = (name: string): Key => ({ pk: `principal#${name}`, sk: 'failed-logins' });
+
+export const policyKey = (name: string): Key => ({ pk: `policy#${name}`, sk: 'policy' });
+
+export const grantKey = (id: GrantId): Key => ({ pk: `grant#${id}`, sk: 'grant' });
 
 export const queueOwnerKey = (queueName: string): Key => ({ pk: `q#${queueName}`, sk: 'owner' });
 

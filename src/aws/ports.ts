@@ -2,12 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { Clock, Ids, Log, Ports } from '../broker/ports.ts';
 import type { ClientId, Generation, MessageId } from '../session/ids.ts';
+import { createAuthorizer } from './authorizer.ts';
 import { createClientQueues } from './client-queues.ts';
 import { createExpiryIndex } from './expiry-index.ts';
 import { createGateway } from './gateway.ts';
+import { createIdentity } from './identity.ts';
+import { scryptPasswords } from './passwords.ts';
 import { createRetainedMessages } from './retained-messages.ts';
 import { randomSecrets } from './secrets.ts';
 import { createShapeRegistry } from './shape-registry.ts';
@@ -22,12 +26,17 @@ import {
   createWills,
 } from './stores.ts';
 import { createTable } from './table.ts';
+import { createTokens, type TokenSettings } from './tokens.ts';
 import { createWorkQueue } from './work-queues.ts';
 
 export interface AwsResources {
   readonly sessionsTable: string;
   readonly subscriptionsTable: string;
   readonly retainedTable: string;
+  readonly identityTable: string;
+  /** Of the operator's authorizer; empty where there is none. */
+  readonly authorizerArn: string;
+  readonly tokens: TokenSettings;
   readonly redeliveryQueueUrl: string;
   readonly timersQueueUrl: string;
   readonly clientQueuePrefix: string;
@@ -45,6 +54,7 @@ export interface AwsClients {
   readonly dynamodb: DynamoDBClient;
   readonly sqs: SQSClient;
   readonly gateway: ApiGatewayManagementApiClient;
+  readonly lambda: LambdaClient;
 }
 
 /** An AWS call that hangs is given up well before its Lambda is. Milliseconds. */
@@ -56,12 +66,13 @@ export function createAwsClients(callbackUrl: string): AwsClients {
   return {
     dynamodb: new DynamoDBClient({ maxAttempts: 3, requestHandler }),
     sqs: createSqsClient(),
+    lambda: new LambdaClient({ maxAttempts: 1, requestHandler: { ...requestHandler, requestTimeout: 6_000 } }),
     gateway: new ApiGatewayManagementApiClient({ endpoint: callbackUrl, maxAttempts: 1, requestHandler }),
   };
 }
 
 export function createAwsPorts(resources: AwsResources, clients: AwsClients, log: Log): Ports {
-  const { dynamodb, sqs, gateway } = clients;
+  const { dynamodb, sqs, gateway, lambda } = clients;
   const clock = systemClock;
   const sessions = createTable({ client: dynamodb, name: resources.sessionsTable, clock });
   const subscriptions = createTable({ client: dynamodb, name: resources.subscriptionsTable, clock });
@@ -75,6 +86,10 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
     connections: createConnections(sessions),
     subscriptions: createSubscriptions(subscriptions, createShapeRegistry(dynamodb, resources.subscriptionsTable)),
     retained: createRetainedMessages(createTable({ client: dynamodb, name: resources.retainedTable, clock })),
+    identity: createIdentity(createTable({ client: dynamodb, name: resources.identityTable, clock })),
+    passwords: scryptPasswords,
+    tokens: createTokens(resources.tokens),
+    authorizer: createAuthorizer(lambda, resources.authorizerArn),
     gateway: createGateway({ client: gateway, clock, postTimeout: resources.postTimeout }),
     queues: createClientQueues({
       client: sqs,

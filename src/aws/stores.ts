@@ -3,6 +3,7 @@ import type {
   ChosenCopies,
   Connections,
   Filters,
+  Handshake,
   IncomingMessages,
   InFlightMessages,
   NotedFilter,
@@ -30,10 +31,12 @@ import {
   copyKey,
   filterKey,
   filterPrefix,
+  handshakeKey,
   incomingKey,
   inFlightKey,
   inFlightPrefix,
   pieceKey,
+  requestKey,
   sessionKey,
   subscriptionKey,
   willKey,
@@ -108,12 +111,18 @@ export function createConnections(table: Table): Connections {
     readWithPieces: async (connectionId) => {
       const found = await table.query<Connection | Piece>({ ...connectionKey(connectionId), sk: '' });
       const connection = found.find(({ key }) => key.sk === 'connection')?.record as Connection | undefined;
-      const pieces = found.filter(({ key }) => key.sk !== 'connection').map(({ record }) => record as Piece);
+      const pieces = found.filter(({ key }) => key.sk.startsWith('part#')).map(({ record }) => record as Piece);
       return { connection, pieces: pieces.sort((a, b) => a.index - b.index) };
     },
     removePieces: async (connectionId, pieces) => {
       await Promise.all(pieces.map(({ index }) => table.remove(pieceKey(connectionId, index), [])));
     },
+    keepHandshake: (connectionId, handshake) =>
+      table.put(handshakeKey(connectionId), handshake, CONNECTION_TIME_TO_LIVE),
+    readHandshake: (connectionId) => table.get<Handshake>(handshakeKey(connectionId)),
+    keepRequest: (connectionId, request) => table.put(requestKey(connectionId), { request }, CONNECTION_TIME_TO_LIVE),
+    readRequest: async (connectionId) =>
+      (await table.get<{ readonly request: string }>(requestKey(connectionId)))?.request,
   };
 }
 

@@ -14,10 +14,11 @@ import { announce, open } from '../session/connection.ts';
 import { type ClientId, type ConnectionId, NO_WILL } from '../session/ids.ts';
 import { epochOf, isConnected, isExpired, type Session } from '../session/session.ts';
 import { begin, resume } from '../session/transitions.ts';
+import { type Admission, authorizeConnect } from './authorize-connect.ts';
 import { checkMessage } from './check-message.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
-import { announceConnected, announceDisconnected } from './lifecycle.ts';
+import { announceConnected, announceConnectFailed, announceDisconnected } from './lifecycle.ts';
 import { CLOSE_DELAY, cleanUpLater, loseConnection, pushClose, tellExpired } from './lose-connection.ts';
 import { post } from './post.ts';
 import { refreshIfDue } from './refresh.ts';
@@ -50,11 +51,19 @@ export async function connect(context: Context, origin: Origin, packet: Connect)
   const clientId = packet.clientId === '' ? context.ids.client() : (packet.clientId as ClientId);
   const announced = await context.connections.change(connectionId, announce(clientId, context.clock.now()));
   if (!announced.done) return { kind: 'lost' };
+  const claim = { ...origin, clientId, userName: packet.userName, password: packet.password };
+  const admission = await authorizeConnect(context, claim, { persistent: !packet.cleanSession, will: packet.will });
+  if (!admission.proved) {
+    await announceConnectFailed(context, clientId, origin.sourceIp);
+    return refused(admission.returnCode, admission.detail);
+  }
+  const { grant } = admission;
   const will = packet.will ? await keepWill(context, clientId, connectionId, packet.will) : NO_WILL;
   const secret = context.secrets.create();
   const next = {
     connectionId,
     will,
+    grant,
     resumption: context.secrets.hash(secret),
     windowLeft: context.settings.maxInFlight,
   };
@@ -62,7 +71,11 @@ export async function connect(context: Context, origin: Origin, packet: Connect)
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const former = await context.sessions.read(clientId);
     const now = context.clock.now();
-    const resumes = former !== undefined && !packet.cleanSession && mayResume(former, now);
+    const resumes =
+      former !== undefined &&
+      !packet.cleanSession &&
+      mayResume(former, now) &&
+      (await isOfSamePrincipal(context, former, admission));
     // Jobs before the write: should this Lambda die behind it, the older connection is closed all the same [MQTT-3.1.4-2], its
     // will published, and the older session cleaned up, or its subscriptions kept.
     if (former && isConnected(former)) {
@@ -79,7 +92,7 @@ export async function connect(context: Context, origin: Origin, packet: Connect)
         : begin({ ...next, generation: context.ids.generation(), persistent: !packet.cleanSession }, former, now),
     );
     if (!written.done) continue;
-    const admitted = { clientId, session: written.record, former, resumed: resumes };
+    const admitted = { clientId, session: written.record, former, resumed: resumes, admission };
     const packets = await admit(context, origin, packet, admitted);
     return packets ? { kind: 'accepted', packets, token: encodeResumeToken(clientId, secret) } : { kind: 'lost' };
   }
@@ -90,12 +103,17 @@ export async function connect(context: Context, origin: Origin, packet: Connect)
 const mayResume = (session: Session, now: number): boolean =>
   session.persistent && session.status !== 'ended' && !isExpired(session, now);
 
+/** What a session has is its principal's: whoever else may use its client id begins a session of its own. */
+const isOfSamePrincipal = async (context: Context, { grant }: Session, admission: Admission): Promise<boolean> =>
+  grant === admission.grant || (await context.authority.principalOf(grant)) === admission.principal;
+
 /** A CONNECT whose session is written. */
 interface Admitted {
   readonly clientId: ClientId;
   readonly session: Session;
   readonly former: Session | undefined;
   readonly resumed: boolean;
+  readonly admission: Admission;
 }
 
 /** The packets of the reply; undefined where the connection is lost by now. */
@@ -103,11 +121,13 @@ const admit = async (
   context: Context,
   { connectionId, sourceIp }: Origin,
   { keepAlive }: Connect,
-  { clientId, session, former, resumed }: Admitted,
+  { clientId, session, former, resumed, admission }: Admitted,
 ): Promise<readonly Uint8Array[] | undefined> => {
   const here = epochOf(clientId, session);
+  const { authorizedUntil, reauthorizeAt } = admission;
+  const terms = { keepAlive, authorizedUntil, reauthorizeAt };
   const [opened] = await together([
-    context.connections.change(connectionId, open(here, keepAlive, context.clock.now())),
+    context.connections.change(connectionId, open(here, terms, context.clock.now())),
     former && takeOver(context, clientId, former),
     resumed && session.predecessors !== '' && cleanUpLater(context, clientId),
   ]);
@@ -126,7 +146,7 @@ const admit = async (
     const { generation, epoch } = session;
     await context.redelivery.send({ clientId, generation, epoch, number: session.tick }, 0);
   }
-  await announceConnected(context, clientId, session, sourceIp);
+  await announceConnected(context, clientId, session, sourceIp, admission.principal);
   return resumed ? [] : [connack];
 };
 

@@ -1,7 +1,9 @@
 /** What every use case works with: the ports, the settings, and what this process happens to remember. */
 import type { FilterShape } from '../mqtt/filter-shape.ts';
 import type { TopicLimits } from '../mqtt/topic.ts';
+import type { ConnectAttributeMode } from '../policy/permit.ts';
 import type { LiveTraffic, StorageBounds, Timing } from '../session/transitions.ts';
+import type { Authority } from './authority.ts';
 import type { Ports } from './ports.ts';
 
 /** The settings of `lib/settings.ts` that the broker reads. Units and meanings stand there. */
@@ -16,11 +18,25 @@ export interface Settings extends StorageBounds, TopicLimits {
   readonly maxFilterShapes: number;
   readonly lifecycleEvents: 'on' | 'off';
   readonly qos2: 'on' | 'off';
+  /** One or several of `password`, `jwt`, `custom` and `iam`, separated by commas; or `none`. */
+  readonly authentication: string;
+  readonly connectAttributes: ConnectAttributeMode;
+  readonly unauthorizedPublish: 'close' | 'drop';
+  readonly policyCheckSeconds: number;
+  readonly policyCacheSeconds: number;
+  readonly policyCacheEntries: number;
+  /** Names of policies, separated by commas. */
+  readonly jwtPolicies: string;
+  readonly jwtPrincipalClaim: string;
+  readonly jwtPoliciesClaim: string;
+  readonly iamPolicies: string;
 }
 
 export interface Context extends Ports {
   readonly settings: Settings;
   readonly timing: Timing;
+  /** Who may do what. */
+  readonly authority: Authority;
   /** Shapes of filters met so far. Only a head start: the registry is read for every frame that publishes. */
   readonly knownShapes: Set<FilterShape>;
 }

@@ -8,7 +8,8 @@
  * - None for client ids with a wildcard, which are no topic levels.
  */
 import type { ClientId } from '../session/ids.ts';
-import type { Session, SessionAddress } from '../session/session.ts';
+import type { Session, SessionAddress, SessionEpoch } from '../session/session.ts';
+import { ANONYMOUS } from './authority.ts';
 import type { Context } from './context.ts';
 
 /** As IoT Core names them. */
@@ -30,14 +31,33 @@ export const announceConnected = (
   clientId: ClientId,
   { generation, version }: Session,
   sourceIp: string | undefined,
+  principal: string,
 ): Promise<void> =>
-  announce(context, 'presence/connected', { clientId, generation }, { ipAddress: sourceIp, versionNumber: version });
+  announce(
+    context,
+    'presence/connected',
+    { clientId, generation },
+    { principalIdentifier: principal, ipAddress: sourceIp, versionNumber: version },
+  );
 
-/** @param session as it was on the connection that is over */
-export const announceDisconnected = (
+/** Nobody knows who it was. */
+export const announceConnectFailed = (
   context: Context,
   clientId: ClientId,
-  { generation, version }: Session,
+  sourceIp: string | undefined,
+): Promise<void> =>
+  announce(
+    context,
+    'presence/connect_failed',
+    { clientId, generation: context.ids.generation() },
+    { connectFailureReason: 'AUTHORIZATION_FAILED', principalIdentifier: ANONYMOUS, ipAddress: sourceIp },
+  );
+
+/** @param session as it was on the connection that is over */
+export const announceDisconnected = async (
+  context: Context,
+  clientId: ClientId,
+  { generation, version, grant }: Session,
   disconnectReason: DisconnectReason,
 ): Promise<void> =>
   announce(
@@ -45,21 +65,23 @@ export const announceDisconnected = (
     'presence/disconnected',
     { clientId, generation },
     {
+      principalIdentifier: await context.authority.principalOf(grant),
       clientInitiatedDisconnect: disconnectReason === 'CLIENT_INITIATED_DISCONNECT',
       disconnectReason,
       versionNumber: version,
     },
   );
 
-export const announceSubscriptions = (
+export const announceSubscriptions = async (
   context: Context,
   eventType: 'subscribed' | 'unsubscribed',
-  { clientId, generation }: SessionAddress,
+  { clientId, generation, grant }: SessionEpoch,
   topics: readonly string[],
-): Promise<void> =>
-  topics.length === 0
-    ? Promise.resolve()
-    : announce(context, `subscriptions/${eventType}`, { clientId, generation }, { topics });
+): Promise<void> => {
+  if (topics.length === 0) return;
+  const principalIdentifier = await context.authority.principalOf(grant);
+  await announce(context, `subscriptions/${eventType}`, { clientId, generation }, { principalIdentifier, topics });
+};
 
 export const announceExpired = (context: Context, session: SessionAddress): Promise<void> =>
   announce(context, 'session/expired', session, {});
@@ -76,7 +98,6 @@ const announce = async (
     timestamp: context.clock.now(),
     eventType: event.slice(event.indexOf('/') + 1),
     sessionIdentifier: uuidOf(context.secrets.hash(generation)),
-    principalIdentifier: ANONYMOUS,
     ...fields,
   };
   try {
@@ -88,9 +109,6 @@ const announce = async (
     context.log('event-lost', { clientId, kind: event, reason: String(error) });
   }
 };
-
-/** Nobody has to say who they are yet. */
-const ANONYMOUS = 'anonymous';
 
 /** The generation itself stays with the broker: the names of queues are made of it. */
 const uuidOf = (hash: string): string =>

@@ -45,7 +45,7 @@ export async function moveSession(context: Context, connectionId: ConnectionId, 
   const moved = await context.sessions.change(clientId, move(session, next, now));
   if (!moved.done) throw new NotConnected(WRONG_TOKEN);
   const here = epochOf(clientId, moved.record);
-  const opened = await context.connections.change(connectionId, open(here, former.keepAlive, now));
+  const opened = await context.connections.change(connectionId, open(here, former, now));
   if (!opened.done) {
     await loseConnection(context, here, 'CONNECTION_LOST');
     throw new NotConnected();

@@ -14,7 +14,7 @@ import type { Qos } from '../mqtt/packets.ts';
 import type { Look } from '../mqtt/topic-search.ts';
 import type { Change, Condition, Outcome } from '../session/change.ts';
 import type { Connection } from '../session/connection.ts';
-import type { ClientId, ConnectionId, Generation, MessageId, WillId } from '../session/ids.ts';
+import type { ClientId, ConnectionId, Generation, GrantId, MessageId, WillId } from '../session/ids.ts';
 import type { RetainedMessage } from '../session/retained.ts';
 import type { ChosenCopy, Incoming, InFlight, Message, Session, SessionAddress } from '../session/session.ts';
 import type { Tick } from '../session/transitions.ts';
@@ -154,6 +154,115 @@ export interface Connections {
   ): Promise<{ readonly connection: Connection | undefined; readonly pieces: readonly Piece[] }>;
   /** May take one call per piece. */
   removePieces(connectionId: ConnectionId, pieces: readonly Piece[]): Promise<void>;
+  keepHandshake(connectionId: ConnectionId, handshake: Handshake): Promise<void>;
+  readHandshake(connectionId: ConnectionId): Promise<Handshake | undefined>;
+  /** What the operator's authorizer was asked when the client connected, to ask it again: JSON, with the client's credentials. */
+  keepRequest(connectionId: ConnectionId, request: string): Promise<void>;
+  readRequest(connectionId: ConnectionId): Promise<string | undefined>;
+}
+
+/** What only `$connect` is told of a client, kept until its CONNECT. */
+export interface Handshake {
+  /** ARN of whoever has signed it; empty where nobody has. */
+  readonly callerArn: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** With its `?`, or empty. */
+  readonly queryString: string;
+}
+
+// ── Who clients are ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * What a client has proved to be when it connected, and what came with it. Kept under a hash of its content, so it never changes;
+ * what is attached to its principal may.
+ */
+export interface Grant {
+  /** How it was proved, a colon, and the name: `password:pump-7`. */
+  readonly principal: string;
+  /** The name of its record, to which policies are attached; empty where it has none. */
+  readonly record: string;
+  /** Names of more policies. */
+  readonly policies: readonly string[];
+  /** Policies that came with it: JSON. */
+  readonly documents: readonly string[];
+  /** For policy variables and conditions, by lower-case key (`src/policy/permit.ts`). */
+  readonly values: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** Somebody the operator has entered. */
+export interface Principal {
+  /** As `Passwords` makes it; empty where no password is right. */
+  readonly passwordHash: string;
+  readonly policies: readonly string[];
+  /** For policy variables: `${principal:name}`. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Logins with a wrong password under one name, known or not. */
+export interface FailedLogins {
+  readonly failures: number;
+  /** ms since 1970 */
+  readonly lockedUntil: number;
+}
+
+export interface Identity {
+  /** Counts the changes of principals and policies. */
+  version(): Promise<number>;
+  principal(name: string): Promise<Principal | undefined>;
+  /** JSON. */
+  policy(name: string): Promise<string | undefined>;
+  grant(id: GrantId): Promise<Grant | undefined>;
+  /** Lives as long as a session that is not refreshed. */
+  keepGrant(id: GrantId, grant: Grant): Promise<void>;
+  failedLogins(name: string): Promise<FailedLogins | undefined>;
+  /** One conditional write. Forgotten after a day without another. */
+  changeFailedLogins(name: string, change: Change<FailedLogins>): Promise<Outcome<FailedLogins>>;
+}
+
+/**
+ * What the operator's commands do, apart from what a Lambda may. Every call that changes what clients may do counts the version
+ * up behind it: one that dies in between has to be made again.
+ */
+export interface IdentityAdministration {
+  putPrincipal(name: string, principal: Principal): Promise<void>;
+  /** True: it was there. */
+  removePrincipal(name: string): Promise<boolean>;
+  /** By name, in any order of names. */
+  listPrincipals(after: string | undefined): Promise<Page<readonly [name: string, principal: Principal]>>;
+  /** Forgets wrong passwords. True: there were some. */
+  unlock(name: string): Promise<boolean>;
+  putPolicy(name: string, document: string): Promise<void>;
+  /** True: it was there. */
+  removePolicy(name: string): Promise<boolean>;
+  listPolicies(after: string | undefined): Promise<Page<readonly [name: string, document: string]>>;
+}
+
+/** Passwords are kept as salted, slow hashes: one that gets out tells little. */
+export interface Passwords {
+  hash(password: Uint8Array): Promise<string>;
+  /** In the same time whether the hash is right, wrong, or there is none. */
+  matches(password: Uint8Array, hash: string | undefined): Promise<boolean>;
+}
+
+/** JSON Web Tokens of the issuer that the settings name. */
+export interface Tokens {
+  /** `problem`: for the log; holds nothing of the token. @throws when the issuer's keys cannot be had */
+  verify(
+    token: string,
+  ): Promise<
+    | { readonly valid: true; readonly claims: Readonly<Record<string, unknown>> }
+    | { readonly valid: false; readonly problem: string }
+  >;
+}
+
+/** The operator's own Lambda. */
+export interface Authorizer {
+  /** `problem`: no answer in time, or an error of the function; for the log. */
+  ask(
+    request: string,
+  ): Promise<
+    { readonly answered: true; readonly answer: unknown } | { readonly answered: false; readonly problem: string }
+  >;
 }
 
 /** The other end of a WebSocket. A session that went offline meanwhile has `NO_CONNECTION`, which is gone. */
@@ -308,6 +417,10 @@ export interface Ports {
   readonly filters: Filters;
   readonly retained: RetainedMessages;
   readonly connections: Connections;
+  readonly identity: Identity;
+  readonly passwords: Passwords;
+  readonly tokens: Tokens;
+  readonly authorizer: Authorizer;
   readonly gateway: Gateway;
   readonly queues: ClientQueues;
   readonly redelivery: RedeliveryQueue;

@@ -14,6 +14,10 @@ export const SESSION_REFRESH = 13 * DAY;
 export const ONCE_TIME_TO_LIVE = 15 * DAY;
 /** A connection, open or closed: longer than the 2 hours that API Gateway lets it live. */
 export const CONNECTION_TIME_TO_LIVE = 3 * HOUR;
+/** Logins with a wrong password under one name: longer than they can lock it. */
+export const FAILED_LOGINS_TIME_TO_LIVE = DAY;
+/** A principal or a policy stays until it is removed. */
+export const IDENTITY_TIME_TO_LIVE = Number.POSITIVE_INFINITY;
 /** A part of a packet (wire §4). */
 export const PIECE_TIME_TO_LIVE = HOUR;
 /** The trace of an UNSUBSCRIBE: longer than any SUBSCRIBE can be stalled. */

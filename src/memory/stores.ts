@@ -4,6 +4,7 @@ import type {
   Clock,
   Connections,
   Filters,
+  Handshake,
   IncomingMessages,
   InFlightMessages,
   NotedFilter,
@@ -31,6 +32,7 @@ import type { ClientId } from '../session/ids.ts';
 import { firstLevelOf, isRetained, type RetainedMessage } from '../session/retained.ts';
 import type { ChosenCopy, Incoming, InFlight, Session, SessionAddress } from '../session/session.ts';
 import { createMemoryClientQueues } from './client-queues.ts';
+import { createMemoryIdentity } from './identity.ts';
 import { createRecords, type Records } from './records.ts';
 
 /**
@@ -47,6 +49,8 @@ export function createMemoryStores(clock: Clock, queueVisibility: number, retain
     filters: createRecords<NotedFilter>(clock),
     connections: createRecords<Connection>(clock),
     pieces: createRecords<Piece>(clock),
+    handshakes: createRecords<Handshake>(clock),
+    requests: createRecords<{ readonly request: string }>(clock),
     subscriptions: createRecords<Subscription>(clock),
     retained: createRecords<RetainedMessage>(clock),
   };
@@ -57,9 +61,10 @@ export function createMemoryStores(clock: Clock, queueVisibility: number, retain
     copies: createMemoryCopies(records.copies),
     incoming: createMemoryIncoming(records.incoming),
     filters: createMemoryFilters(records.filters),
-    connections: createMemoryConnections(records.connections, records.pieces),
+    connections: createMemoryConnections(records.connections, records.pieces, records.handshakes, records.requests),
     subscriptions: createMemorySubscriptions(records.subscriptions),
     retained: createMemoryRetained(records.retained, retainedPage),
+    identity: createMemoryIdentity(clock),
     queues: createMemoryClientQueues(clock, queueVisibility),
     /** Removes what has outlived its time to live, of which `chosen` says so. */
     collect: (chosen: () => boolean = () => true): void => {
@@ -227,6 +232,8 @@ function createMemoryFilters(records: Records<NotedFilter>): Filters & { all(): 
 function createMemoryConnections(
   records: Records<Connection>,
   parts: Records<Piece>,
+  handshakes: Records<Handshake>,
+  requests: Records<{ readonly request: string }>,
 ): Connections & { all(): readonly Connection[] } {
   const pieces = (connectionId: string): readonly Piece[] =>
     parts
@@ -251,6 +258,14 @@ function createMemoryConnections(
     removePieces: async (connectionId, removed) => {
       for (const { index } of removed) parts.remove(connectionId, String(index), []);
     },
+    keepHandshake: async (connectionId, handshake) => {
+      handshakes.change(connectionId, ONLY, { if: [], set: handshake }, CONNECTION_TIME_TO_LIVE);
+    },
+    readHandshake: async (connectionId) => handshakes.get(connectionId, ONLY),
+    keepRequest: async (connectionId, request) => {
+      requests.change(connectionId, ONLY, { if: [], set: { request } }, CONNECTION_TIME_TO_LIVE);
+    },
+    readRequest: async (connectionId) => requests.get(connectionId, ONLY)?.request,
     all: () => everything(records),
   };
 }

@@ -21,7 +21,14 @@ export interface Connection extends SessionEpoch {
   readonly lastSeen: number;
   /** Number of the check that is due (`check-connection.ts`). */
   readonly check: number;
+  /** When what the client has proved to be comes to its end, and with it the connection; 0: never. */
+  readonly authorizedUntil: number;
+  /** When the operator's authorizer is to be asked again; 0: never. */
+  readonly reauthorizeAt: number;
 }
+
+/** What a connection is given by its CONNECT, and keeps where the session moves. */
+export type ConnectionTerms = Pick<Connection, 'keepAlive' | 'authorizedUntil' | 'reauthorizeAt'>;
 
 type ConnectionChange = Change<Connection>;
 
@@ -35,10 +42,14 @@ export const announce = (clientId: ClientId, now: number): ConnectionChange => (
 });
 
 /** Its session is written. */
-export const open = (session: SessionEpoch, keepAlive: number, now: number): ConnectionChange => ({
+export const open = (
+  session: SessionEpoch,
+  { keepAlive, authorizedUntil, reauthorizeAt }: ConnectionTerms,
+  now: number,
+): ConnectionChange => ({
   name: 'open',
   if: [['=', 'state', 'announced']], // else the session never learns that its socket closed in between
-  set: { ...session, keepAlive, state: 'connected', since: now, lastSeen: now },
+  set: { ...session, keepAlive, authorizedUntil, reauthorizeAt, state: 'connected', since: now, lastSeen: now },
 });
 
 /** Something was heard from the client. */

@@ -15,6 +15,11 @@ export type MessageId = Branded<'MessageId'>;
 /** No connection: the session is offline. */
 export const NO_CONNECTION = '' as ConnectionId;
 
+/** Names what a client has proved to be: a hash of its content (`Grant` in `src/broker/ports.ts`). */
+export type GrantId = Branded<'GrantId'>;
+/** Of a session that began where nobody had to say who they are. */
+export const NO_GRANT = '' as GrantId;
+
 /** Names the will of one CONNECT: by the connection that it came on, wherever its session has moved since. */
 export type WillId = Branded<'WillId'>;
 /** No will, or one that was removed. */

@@ -5,7 +5,7 @@
  */
 import type { Qos } from '../mqtt/packets.ts';
 import { utf8Length } from '../mqtt/topic.ts';
-import type { ClientId, ConnectionId, Generation, MessageId, WillId } from './ids.ts';
+import type { ClientId, ConnectionId, Generation, GrantId, MessageId, WillId } from './ids.ts';
 
 export interface Session {
   /** Identity of this session. A record of the same client with another generation is another session. */
@@ -29,6 +29,8 @@ export interface Session {
   readonly resumption: string;
   /** The will of the last CONNECT, `NO_WILL` if it brought none. */
   readonly will: WillId;
+  /** What the client of the last CONNECT has proved to be. */
+  readonly grant: GrantId;
   /** CONNECT had cleanSession 0. */
   readonly persistent: boolean;
   /** When the session expires; 0 while it is online. Once it has ended: when that was. */
@@ -76,13 +78,14 @@ export interface SessionEpoch extends SessionAddress {
   readonly epoch: number;
   readonly persistent: boolean;
   readonly will: WillId;
+  readonly grant: GrantId;
   readonly connectedAt: number;
 }
 
 export const epochOf = (
   clientId: ClientId,
-  { generation, epoch, persistent, will, connectedAt }: Session,
-): SessionEpoch => ({ clientId, generation, epoch, persistent, will, connectedAt });
+  { generation, epoch, persistent, will, grant, connectedAt }: Session,
+): SessionEpoch => ({ clientId, generation, epoch, persistent, will, grant, connectedAt });
 
 /**
  * A message on its way: the PUBLISH without what belongs to one connection. From its publisher it has the QoS and the RETAIN flag

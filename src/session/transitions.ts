@@ -9,7 +9,7 @@
  *   each in turn (test/simulation/mutants.ts).
  */
 import type { Change } from './change.ts';
-import { type ConnectionId, type Generation, NO_CONNECTION, type WillId } from './ids.ts';
+import { type ConnectionId, type Generation, type GrantId, NO_CONNECTION, type WillId } from './ids.ts';
 import { type DeadSession, deadSessions, expiryPartOf, type Session, writeDead } from './session.ts';
 
 type SessionChange = Change<Session>;
@@ -38,6 +38,7 @@ export interface NextConnection {
 /** What it is given by a CONNECT. */
 export interface NextConnect extends NextConnection {
   readonly will: WillId;
+  readonly grant: GrantId;
 }
 
 /** What a new session is given. */

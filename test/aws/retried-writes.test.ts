@@ -3,7 +3,7 @@
  * once, and whoever made it learns that it was made.
  */
 import { announce, open } from '../../src/session/connection.ts';
-import { type ClientId, NO_WILL } from '../../src/session/ids.ts';
+import { type ClientId, NO_GRANT, NO_WILL } from '../../src/session/ids.ts';
 import { retain } from '../../src/session/retained.ts';
 import { createAwsSubject } from '../contracts/aws-subject.ts';
 import { freshAddress, freshConnection, messageOf, plain, sessionOf } from '../contracts/subject.ts';
@@ -81,10 +81,11 @@ describe('a write that the SDK sends twice', () => {
   it('announces and opens a connection, and says so; closing it still tells whose it was', async () => {
     const { connections } = subject.ports;
     const connectionId = freshConnection();
-    const session = { ...freshAddress(), epoch: 4, persistent: true, will: NO_WILL, connectedAt: 90 };
+    const terms = { keepAlive: 60, authorizedUntil: 0, reauthorizeAt: 0 };
+    const session = { ...freshAddress(), epoch: 4, persistent: true, will: NO_WILL, grant: NO_GRANT, connectedAt: 90 };
     expect((await connections.change(connectionId, announce(session.clientId, 50))).done).toBe(true);
-    expect((await connections.change(connectionId, open(session, 60, 100))).done).toBe(true);
-    expect((await connections.change(connectionId, open(session, 60, 110))).done).toBe(false);
+    expect((await connections.change(connectionId, open(session, terms, 100))).done).toBe(true);
+    expect((await connections.change(connectionId, open(session, terms, 110))).done).toBe(false);
     expect(await connections.close(connectionId, 200)).toMatchObject(session);
   });
 });

@@ -3,6 +3,7 @@
  * go all together: each such round is one step of waiting, however many calls are in it.
  */
 import { generate } from 'mqtt-packet';
+import { openAuthority } from '../../src/broker/authority.ts';
 import type { Context } from '../../src/broker/context.ts';
 import { handleFrame } from '../../src/broker/handle-frame.ts';
 import { redeliver } from '../../src/broker/redeliver.ts';
@@ -22,6 +23,7 @@ describe('AWS calls one after the other (warm Lambda)', () => {
     context = {
       ...subject.ports,
       settings: defaultSettings,
+      authority: openAuthority,
       timing: { lambdaTimeout: 25_000, queueVisibility: 10_000, clockMargin: 5_000, postTimeout: 2_000 },
       knownShapes: new Set(),
     };

@@ -25,6 +25,7 @@ const guarded = [
   'filters',
   'retained',
   'connections',
+  'identity',
   'gateway',
   'queues',
   'redelivery',

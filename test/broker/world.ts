@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { generate, parser } from 'mqtt-packet';
+import { createAuthority } from '../../src/broker/authority.ts';
 import { type Context, type Settings, stillAtWork } from '../../src/broker/context.ts';
 import { handleDisconnect } from '../../src/broker/handle-disconnect.ts';
 import { handleFrame } from '../../src/broker/handle-frame.ts';
@@ -15,6 +16,7 @@ import { watchSocket } from '../../src/broker/watch-socket.ts';
 import { createMemoryStores } from '../../src/memory/stores.ts';
 import { MAX_FRAME_CHARACTERS } from '../../src/mqtt/frame.ts';
 import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
+import { noAuthorizer, noTokens, plainPasswords } from './credentials.ts';
 
 export type Packet = Parameters<typeof generate>[0];
 export interface Will {
@@ -40,7 +42,20 @@ export const defaultSettings: Settings = {
   maxFilterShapes: 100,
   lifecycleEvents: 'off',
   qos2: 'on',
+  authentication: 'none',
+  connectAttributes: 'strict',
+  unauthorizedPublish: 'close',
+  policyCheckSeconds: 20,
+  policyCacheSeconds: 900,
+  policyCacheEntries: 1_000,
+  jwtPolicies: '',
+  jwtPrincipalClaim: 'sub',
+  jwtPoliciesClaim: '',
+  iamPolicies: '',
 };
+
+/** What policies speak of, in the tests. */
+export const ARN_BASE = 'arn:aws:iot:us-east-1:123456789012:';
 
 const timing = { lambdaTimeout: 25_000, queueVisibility: 10_000, clockMargin: 5_000, postTimeout: 2_000 };
 
@@ -110,14 +125,19 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       hash,
       matches: (secret, expected) => hash(secret) === expected,
     },
+    passwords: plainPasswords,
+    tokens: noTokens,
+    authorizer: noAuthorizer,
     log: (event, fields) => {
       lines.push({ event, ...fields });
     },
   };
+  const settings = { ...defaultSettings, ...changes };
+  const used = { ...ports, ...override(ports) };
   const context: Context = {
-    ...ports,
-    ...override(ports),
-    settings: { ...defaultSettings, ...changes },
+    ...used,
+    settings,
+    authority: createAuthority({ ...used, settings, arnBase: ARN_BASE }),
     timing,
     knownShapes: new Set(),
   };

@@ -5,6 +5,7 @@
 
 import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { WebSocket } from 'ws';
 import { clientQueue, tables } from '../../lib/resources.ts';
@@ -76,6 +77,7 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
   const clients: AwsClients = {
     dynamodb: new DynamoDBClient(common),
     sqs: new SQSClient(common),
+    lambda: new LambdaClient(common),
     gateway: new ApiGatewayManagementApiClient({ ...common, endpoint: `${endpoint}/mqtt`, maxAttempts: 1 }),
   };
   const urlOf = (name: string) => `${queueUrlBase(endpoint)}${name}`;
@@ -84,6 +86,9 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
       sessionsTable: 'sessions',
       subscriptionsTable: 'subscriptions',
       retainedTable: 'retained',
+      identityTable: 'identity',
+      authorizerArn: '',
+      tokens: { issuer: '', audience: '', keysUrl: '' },
       redeliveryQueueUrl: urlOf('redelivery'),
       timersQueueUrl: urlOf('timers'),
       clientQueuePrefix: 'contract_session_',

@@ -2,8 +2,22 @@
 
 import type { Subscription, Will } from '../../src/broker/ports.ts';
 import type { Change } from '../../src/session/change.ts';
-import { announce, type Connection, leaveCheck, open, seen } from '../../src/session/connection.ts';
-import { type ClientId, type ConnectionId, type MessageId, NO_WILL, type WillId } from '../../src/session/ids.ts';
+import {
+  announce,
+  type Connection,
+  type ConnectionTerms,
+  leaveCheck,
+  open,
+  seen,
+} from '../../src/session/connection.ts';
+import {
+  type ClientId,
+  type ConnectionId,
+  type MessageId,
+  NO_GRANT,
+  NO_WILL,
+  type WillId,
+} from '../../src/session/ids.ts';
 import type { Session, SessionEpoch } from '../../src/session/session.ts';
 import { freshAddress, freshConnection, messageOf, plain, type Subject, sessionOf } from './subject.ts';
 
@@ -399,8 +413,16 @@ export function storesContract(subject: () => Subject): void {
   });
 
   describe('connections', () => {
-    const session: SessionEpoch = { ...freshAddress(), epoch: 4, persistent: true, will: NO_WILL, connectedAt: 90 };
-    const opened: Connection = { ...session, state: 'connected', since: 100, keepAlive: 60, lastSeen: 100, check: 0 };
+    const terms: ConnectionTerms = { keepAlive: 60, authorizedUntil: 0, reauthorizeAt: 0 };
+    const session: SessionEpoch = {
+      ...freshAddress(),
+      epoch: 4,
+      persistent: true,
+      will: NO_WILL,
+      grant: NO_GRANT,
+      connectedAt: 90,
+    };
+    const opened: Connection = { ...session, state: 'connected', since: 100, ...terms, lastSeen: 100, check: 0 };
     const step = (connectionId: ConnectionId, change: Change<Connection>) =>
       ports().connections.change(connectionId, change);
     const announced = async () => {
@@ -410,7 +432,7 @@ export function storesContract(subject: () => Subject): void {
     };
     const connected = async () => {
       const connectionId = await announced();
-      await step(connectionId, open(session, 60, 100));
+      await step(connectionId, open(session, terms, 100));
       return connectionId;
     };
 
@@ -420,13 +442,13 @@ export function storesContract(subject: () => Subject): void {
       const known = { clientId: session.clientId, state: 'announced', since: 50, check: 0 };
       expect(await step(connectionId, announce(session.clientId, 50))).toEqual({ done: true, record: known });
       expect(await step(connectionId, announce(session.clientId, 60))).toEqual({ done: false, record: known });
-      expect(await step(connectionId, open(session, 60, 100))).toEqual({ done: true, record: opened });
-      expect(await step(connectionId, open(session, 60, 110))).toEqual({ done: false, record: opened });
+      expect(await step(connectionId, open(session, terms, 100))).toEqual({ done: true, record: opened });
+      expect(await step(connectionId, open(session, terms, 110))).toEqual({ done: false, record: opened });
       expect(await ports().connections.read(connectionId)).toEqual(opened);
     });
 
     it('are not opened unannounced', async () => {
-      expect(await step(freshConnection(), open(session, 60, 100))).toEqual({ done: false, record: undefined });
+      expect(await step(freshConnection(), open(session, terms, 100))).toEqual({ done: false, record: undefined });
     });
 
     it('close for good, and say what they were, once', async () => {
@@ -434,7 +456,7 @@ export function storesContract(subject: () => Subject): void {
       expect(await ports().connections.close(connectionId, 200)).toEqual(opened);
       expect(await ports().connections.close(connectionId, 210)).toEqual({ ...opened, state: 'closed', since: 200 });
       expect(await ports().connections.read(connectionId)).toMatchObject({ ...session, state: 'closed' });
-      for (const change of [announce(session.clientId, 300), open(session, 60, 300)]) {
+      for (const change of [announce(session.clientId, 300), open(session, terms, 300)]) {
         expect((await step(connectionId, change)).done).toBe(false);
       }
     });
@@ -446,7 +468,7 @@ export function storesContract(subject: () => Subject): void {
       expect((await step(unknown, announce(session.clientId, 50))).done).toBe(false);
       const early = await announced();
       expect(await ports().connections.close(early, 60)).toMatchObject({ state: 'announced' });
-      expect((await step(early, open(session, 60, 100))).done).toBe(false);
+      expect((await step(early, open(session, terms, 100))).done).toBe(false);
     });
 
     it('note when something was heard, the latest only', async () => {

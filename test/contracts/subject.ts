@@ -1,6 +1,13 @@
 /** What the contract suites run on: the ports, and the power over their world. */
 import type { Job, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
-import { type ClientId, type ConnectionId, type Generation, type MessageId, NO_WILL } from '../../src/session/ids.ts';
+import {
+  type ClientId,
+  type ConnectionId,
+  type Generation,
+  type MessageId,
+  NO_GRANT,
+  NO_WILL,
+} from '../../src/session/ids.ts';
 import type { InFlight, Session, SessionAddress } from '../../src/session/session.ts';
 
 export interface Subject {
@@ -43,6 +50,7 @@ export const sessionOf = (address: SessionAddress, changes: Partial<Session> = {
   version: 1,
   resumption: '',
   will: NO_WILL,
+  grant: NO_GRANT,
   persistent: true,
   expiresAt: 0,
   expiryPart: 0,

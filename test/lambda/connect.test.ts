@@ -19,9 +19,11 @@ describe('$connect', () => {
     timers = await aws.create('timers');
     const environment: LambdaEnvironment = {
       STACK_NAME: 'a',
-      SETTINGS: '{}',
+      SETTINGS: '{"authentication":"none"}',
       SESSIONS_TABLE: 'sessions',
       SUBSCRIPTIONS_TABLE: 'subscriptions',
+      IDENTITY_TABLE: 'identity',
+      POLICY_ARN_BASE: 'arn:aws:iot:us-east-1:123456789012:',
       RETAINED_TABLE: 'retained',
       REDELIVERY_QUEUE_URL: `${aws.urlBase}redelivery`,
       TIMERS_QUEUE_URL: timers,

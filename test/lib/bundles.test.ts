@@ -10,9 +10,11 @@ import { ofType } from './synthesised.ts';
 
 const environment: LambdaEnvironment = {
   STACK_NAME: 'a',
-  SETTINGS: '{}',
+  SETTINGS: '{"authentication":"none"}',
   SESSIONS_TABLE: 'sessions',
   SUBSCRIPTIONS_TABLE: 'subscriptions',
+  IDENTITY_TABLE: 'identity',
+  POLICY_ARN_BASE: 'arn:aws:iot:us-east-1:123456789012:',
   RETAINED_TABLE: 'retained',
   REDELIVERY_QUEUE_URL: 'http://127.0.0.1:1/0/redelivery',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/0/timers',

@@ -5,7 +5,7 @@
  * - The client end sends one frame at a time. A frame that gets no reply makes it close its sockets and connect again.
  * - Moving a session to a second connection (`rebind`) is a CONNECT whose client goes on listening to the first one.
  */
-import { type ConnectionId, NO_WILL } from '../../src/session/ids.ts';
+import { type ConnectionId, NO_GRANT, NO_WILL } from '../../src/session/ids.ts';
 import { isAlive, isExpired, type Session } from '../../src/session/session.ts';
 import { begin, credit, resume } from '../../src/session/transitions.ts';
 import { away, closeSocket, connackArrives, handOn, nameOf } from './gateway.ts';
@@ -308,7 +308,13 @@ const write = (m: Model, s: State, at: number, c: Connect, emit: Emit): Emitted 
       ? undefined
       : { ...BLANK, generation: c.generation, epoch: c.epoch, status: c.status, predecessors: c.predecessors };
   const generation = generationOf(1 + newestGeneration(s));
-  const asked = { connectionId: c.connectionId, resumption: '', will: NO_WILL, windowLeft: windowOf(m) };
+  const asked = {
+    connectionId: c.connectionId,
+    resumption: '',
+    will: NO_WILL,
+    grant: NO_GRANT,
+    windowLeft: windowOf(m),
+  };
   const change =
     former && c.resumes
       ? resume(former, { ...asked, refreshedAt: NOW }, NOW)

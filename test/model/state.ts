@@ -6,7 +6,7 @@
  * - Values are never changed in place: a step makes a new state that shares what it did not touch.
  * - Whatever is not here is not modelled: bytes, topics, the rate, the time of day.
  */
-import { type ConnectionId, type Generation, type MessageId, NO_WILL } from '../../src/session/ids.ts';
+import { type ConnectionId, type Generation, type MessageId, NO_GRANT, NO_WILL } from '../../src/session/ids.ts';
 import type { InFlight, Session } from '../../src/session/session.ts';
 import type { Tick } from '../../src/session/transitions.ts';
 
@@ -366,6 +366,7 @@ export const BLANK: Session = {
   version: 0,
   resumption: '',
   will: NO_WILL,
+  grant: NO_GRANT,
   persistent: true,
   expiresAt: 0,
   expiryPart: 0,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { apply, holds } from '../../src/session/change.ts';
-import type { ConnectionId, Generation, MessageId, WillId } from '../../src/session/ids.ts';
+import type { ConnectionId, Generation, GrantId, MessageId, WillId } from '../../src/session/ids.ts';
 import {
   deadSessions,
   isAlive,
@@ -33,6 +33,7 @@ const sessions: fc.Arbitrary<Session> = fc.record({
   version: fc.nat(),
   resumption: fc.string(),
   will: fc.constantFrom('', 'c=').map((each) => each as WillId),
+  grant: fc.constantFrom('', 'g=').map((each) => each as GrantId),
   persistent: fc.boolean(),
   expiresAt: fc.nat(),
   expiryPart: fc.nat(),
@@ -57,6 +58,7 @@ const created = fc.record({
   connectionId: fc.constant('new=' as ConnectionId),
   resumption: fc.string(),
   will: fc.constantFrom('' as WillId, 'new=' as WillId),
+  grant: fc.constantFrom('' as GrantId, 'new=' as GrantId),
   persistent: fc.boolean(),
   windowLeft: fc.nat(),
 });

@@ -1,6 +1,6 @@
 /** Sessions to begin a test with. */
 import { apply } from '../../src/session/change.ts';
-import { type ConnectionId, type Generation, NO_CONNECTION, NO_WILL } from '../../src/session/ids.ts';
+import { type ConnectionId, type Generation, NO_CONNECTION, NO_GRANT, NO_WILL } from '../../src/session/ids.ts';
 import type { Session } from '../../src/session/session.ts';
 import { begin, type NextConnect } from '../../src/session/transitions.ts';
 
@@ -19,6 +19,7 @@ export const everyAttribute: Readonly<Record<keyof Session, true>> = {
   version: true,
   resumption: true,
   will: true,
+  grant: true,
   persistent: true,
   expiresAt: true,
   expiryPart: true,
@@ -40,7 +41,13 @@ export const everyAttribute: Readonly<Record<keyof Session, true>> = {
 };
 
 /** What a CONNECT brings. */
-export const nextConnect: NextConnect = { connectionId: CONNECTION, resumption: 'hash', will: NO_WILL, windowLeft: 10 };
+export const nextConnect: NextConnect = {
+  connectionId: CONNECTION,
+  resumption: 'hash',
+  will: NO_WILL,
+  grant: NO_GRANT,
+  windowLeft: 10,
+};
 
 export const direct: Session = apply(
   begin({ ...nextConnect, generation: GENERATION, persistent: true }, undefined, NOW - 1_000),

@@ -1,6 +1,6 @@
 /** For each step of a session: when it may be taken, what refuses it, and what does not matter. */
 import { apply, type Change, holds } from '../../src/session/change.ts';
-import type { ConnectionId, Generation, WillId } from '../../src/session/ids.ts';
+import type { ConnectionId, Generation, GrantId, WillId } from '../../src/session/ids.ts';
 import { expiryPartOf, type Session } from '../../src/session/session.ts';
 import * as transitions from '../../src/session/transitions.ts';
 import {
@@ -20,7 +20,13 @@ const NEW_CONNECTION = 'new=' as ConnectionId;
 const { epoch } = direct;
 const tick = { generation: GENERATION, epoch, number: 3 };
 const claimed = { ...queued, leaseUntil: NOW + 30_000 };
-const next = { ...nextConnect, connectionId: NEW_CONNECTION, resumption: 'next hash', will: 'next=' as WillId };
+const next = {
+  ...nextConnect,
+  connectionId: NEW_CONNECTION,
+  resumption: 'next hash',
+  will: 'next=' as WillId,
+  grant: 'next' as GrantId,
+};
 const created = { ...next, generation: OTHER, persistent: false, windowLeft: 7 };
 const bounds = { maxStoredMessages: 10, maxStoredBytes: 100 };
 const result = { deleted: 2, deletedBytes: 20, postAllowedAt: NOW + 1_000, dueAt: NOW + 1_000, leakSeenAt: 0 };
@@ -52,6 +58,7 @@ const connectedByConnect = {
   ...connectedAnew,
   status: 'connecting',
   will: 'next=' as WillId,
+  grant: 'next' as GrantId,
   version: epoch + 1,
 } as const;
 

@@ -4,6 +4,7 @@
  * Rules of this file: it puts the parts together and knows nothing of clients or promises. `watch` is told what took effect,
  * at the moment it does.
  */
+import { createAuthority, openAuthority } from '../../src/broker/authority.ts';
 import type { Context, Settings } from '../../src/broker/context.ts';
 import { handleDisconnect } from '../../src/broker/handle-disconnect.ts';
 import { handleFrame } from '../../src/broker/handle-frame.ts';
@@ -13,6 +14,8 @@ import { runJob } from '../../src/broker/run-job.ts';
 import { watchSocket } from '../../src/broker/watch-socket.ts';
 import { createMemoryStores } from '../../src/memory/stores.ts';
 import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
+import { noAuthorizer, noTokens, plainPasswords } from '../broker/credentials.ts';
+import { ARN_BASE } from '../broker/world.ts';
 import type { Choices } from './choices.ts';
 import { createSimulatedClientQueues } from './client-queues.ts';
 import type { Faults } from './faults.ts';
@@ -69,6 +72,7 @@ const guarded = [
   'filters',
   'retained',
   'connections',
+  'identity',
   'subscriptions',
   'queues',
   'gateway',
@@ -190,6 +194,9 @@ export function createCloud(options: CloudOptions) {
       hash: (secret) => `hash of ${secret}`,
       matches: (secret, hash) => hash === `hash of ${secret}`,
     },
+    passwords: plainPasswords,
+    tokens: noTokens,
+    authorizer: noAuthorizer,
     log: options.log,
   });
 
@@ -199,11 +206,13 @@ export function createCloud(options: CloudOptions) {
       clock: lambdas.clockOf(lambda),
       settings,
       timing,
+      authority: openAuthority,
       knownShapes: new Set(),
     };
     const sent: Ports = { ...own, ...withRepeats(own, memory, lambda, faults, time, options.weakSpots) };
     const guards = guarded.map((name) => [name, lambdas.guard<object>(name, sent[name], lambda)]);
-    const waiting: Context = { ...context, ...Object.fromEntries(guards) };
+    const guardedPorts: Context = { ...context, ...Object.fromEntries(guards) };
+    const waiting = { ...guardedPorts, authority: createAuthority({ ...guardedPorts, arnBase: ARN_BASE }) };
     return options.spoil ? options.spoil(waiting, ports, lambda) : waiting;
   };
 

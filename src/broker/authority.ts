@@ -1,0 +1,175 @@
+/**
+ * Who may do what, as this process knows it: what a client has proved to be (its grant), with the policies that are attached now.
+ *
+ * Rules of this file:
+ * - A grant never changes, and policies seldom do. So both are remembered, and one small item is read every `policyCheckSeconds`
+ *   that tells whether any policy or principal was changed since. What a message costs does not grow with the policies.
+ * - What cannot be read is not allowed: an outage is thrown, a grant that is missing allows nothing.
+ */
+import { bindPolicies, type ReadPolicy, readPolicy } from '../policy/bind.ts';
+import type { Decision, NamedPolicy, Permit, Question, Values } from '../policy/permit.ts';
+import { type ClientId, type GrantId, NO_GRANT } from '../session/ids.ts';
+import type { Settings } from './context.ts';
+import type { Clock, Grant, Identity, Log, Principal } from './ports.ts';
+
+export interface Authority {
+  /** Nobody has to say who they are, and everybody may do everything. */
+  readonly isOpen: boolean;
+  /** @throws when AWS fails */
+  permitOf(grant: GrantId, clientId: ClientId): Promise<Permit>;
+  /** The permit of a client that is not connected yet. @throws when AWS fails */
+  permitFor(grant: Grant, clientId: ClientId): Promise<Permit>;
+  /** The whole ARN of something in this broker: `topic/topicName`. */
+  arnOf(resource: string): string;
+  /** How a client has proved who it is, a colon, and its name. @throws when AWS fails */
+  principalOf(grant: GrantId): Promise<string>;
+}
+
+/** The principal of everybody where nobody has to say who they are. */
+export const ANONYMOUS = 'anonymous';
+
+const everything: Permit = { decide: () => ({ allowed: true, by: { policy: 'authentication none', statement: 0 } }) };
+const nothing: Permit = { decide: () => ({ allowed: false, because: 'not allowed' }) };
+
+export const openAuthority: Authority = {
+  isOpen: true,
+  permitOf: async () => everything,
+  permitFor: async () => everything,
+  arnOf: (resource) => resource,
+  principalOf: async () => ANONYMOUS,
+};
+
+export interface AuthorityOptions {
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: Pick<
+    Settings,
+    'authentication' | 'connectAttributes' | 'policyCheckSeconds' | 'policyCacheSeconds' | 'policyCacheEntries'
+  >;
+  /** ARN of everything in this broker, up to the account and its colon. */
+  readonly arnBase: string;
+}
+
+/** What was read since the last change that this process knows of. Reads that began before it end in the one before. */
+interface Known {
+  readonly version: number;
+  readonly since: number;
+  readonly permits: Map<string, Promise<Permit>>;
+  readonly policies: Map<string, Promise<ReadPolicy | undefined>>;
+}
+
+export function createAuthority({ identity, clock, log, settings, arnBase }: AuthorityOptions): Authority {
+  if (settings.authentication === 'none') return openAuthority;
+  const grants = new Map<GrantId, Promise<Grant | undefined>>();
+  let known: Known | undefined;
+  let checkedAt = 0;
+  let checking: Promise<void> | undefined;
+
+  const check = async (): Promise<void> => {
+    const now = clock.now();
+    const version = await identity.version();
+    const isOld = known === undefined || now - known.since >= settings.policyCacheSeconds * 1_000;
+    if (isOld || known?.version !== version) {
+      known = { version, since: now, permits: new Map(), policies: new Map() };
+    }
+    checkedAt = now;
+  };
+  const current = async (): Promise<Known> => {
+    if (known === undefined || clock.now() - checkedAt >= settings.policyCheckSeconds * 1_000) {
+      checking ??= check().finally(() => {
+        checking = undefined;
+      });
+      await checking;
+    }
+    return known as Known;
+  };
+
+  const grantOf = (id: GrantId): Promise<Grant | undefined> =>
+    id === NO_GRANT
+      ? Promise.resolve(undefined)
+      : remembered(grants, id, settings.policyCacheEntries, () => identity.grant(id));
+
+  const policyOf = ({ policies }: Known, name: string): Promise<ReadPolicy | undefined> =>
+    remembered(policies, name, settings.policyCacheEntries, async () => {
+      const document = await identity.policy(name);
+      return document === undefined ? undefined : read({ name, document });
+    });
+
+  const read = (policy: NamedPolicy): ReadPolicy => {
+    const found = readPolicy(policy);
+    if (found.problem) log('policy-malformed', { policy: policy.name, detail: found.problem });
+    return found;
+  };
+
+  const load = async (now: Known, grant: Grant, clientId: ClientId): Promise<Permit> => {
+    const principal = grant.record === '' ? undefined : await identity.principal(grant.record);
+    if (grant.record !== '' && principal === undefined) return nothing; // it was removed
+    const names = [...new Set([...grant.policies, ...(principal?.policies ?? [])])];
+    const attached = await Promise.all(names.map((name) => policyOf(now, name)));
+    const own = grant.documents.map((document, index) => read({ name: `of the authorizer, ${index + 1}`, document }));
+    const permit = bindPolicies([...attached.filter((policy) => policy !== undefined), ...own], {
+      values: valuesOf(grant, principal, clientId),
+      arnBase,
+      connectAttributes: settings.connectAttributes,
+    });
+    return withTime(permit, clock);
+  };
+
+  return {
+    isOpen: false,
+    permitOf: async (id, clientId) => {
+      const now = await current();
+      return remembered(now.permits, `${id} ${clientId}`, settings.policyCacheEntries, async () => {
+        const grant = await grantOf(id);
+        return grant === undefined ? nothing : load(now, grant, clientId);
+      });
+    },
+    permitFor: async (grant, clientId) => load(await current(), grant, clientId),
+    arnOf: (resource) => `${arnBase}${resource}`,
+    principalOf: async (id) => (await grantOf(id))?.principal ?? ANONYMOUS,
+  };
+}
+
+/** What was made for `key` before, or is made now. The `most` keys that were asked for last are remembered, and no failures. */
+const remembered = <K, V>(cache: Map<K, Promise<V>>, key: K, most: number, make: () => Promise<V>): Promise<V> => {
+  const found = cache.get(key) ?? make();
+  cache.delete(key);
+  cache.set(key, found);
+  found.catch(() => cache.delete(key));
+  for (const [oldest] of cache) {
+    if (cache.size <= most) break;
+    cache.delete(oldest);
+  }
+  return found;
+};
+
+const valuesOf = (grant: Grant, principal: Principal | undefined, clientId: ClientId): Values => {
+  const values = new Map<string, string | readonly string[]>(Object.entries(grant.values));
+  for (const [name, value] of Object.entries(principal?.attributes ?? {})) {
+    values.set(`principal:${name.toLowerCase()}`, value);
+  }
+  // Last, so that nothing a client or an issuer says can stand in its place.
+  values.set('iot:clientid', clientId);
+  values.set('aws:securetransport', 'true');
+  return values;
+};
+
+/** With what `Date…` conditions ask for. */
+const withTime = (permit: Permit, clock: Clock): Permit => {
+  let second = 0;
+  let time: ReadonlyArray<readonly [string, string]> = [];
+  return {
+    decide: (question: Question): Decision => {
+      const now = Math.floor(clock.now() / 1_000);
+      if (now !== second) {
+        second = now;
+        time = [
+          ['aws:currenttime', new Date(now * 1_000).toISOString()],
+          ['aws:epochtime', String(now)],
+        ];
+      }
+      return permit.decide({ ...question, values: new Map([...(question.values ?? []), ...time]) });
+    },
+  };
+};
