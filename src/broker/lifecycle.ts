@@ -16,6 +16,8 @@ import type { Context } from './context.ts';
 export type DisconnectReason =
   | 'CLIENT_INITIATED_DISCONNECT'
   | 'CLIENT_ERROR'
+  | 'FORBIDDEN_ACCESS'
+  | 'CUSTOMAUTH_TTL_EXPIRATION'
   | 'CONNECTION_LOST'
   | 'DUPLICATE_CLIENTID'
   | 'MQTT_KEEP_ALIVE_TIMEOUT'

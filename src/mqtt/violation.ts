@@ -7,7 +7,8 @@ export type ViolationReason =
   | 'protocol-violation'
   | 'topic-invalid'
   | 'packet-too-large'
-  | 'unsupported';
+  | 'unsupported'
+  | 'not-authorized';
 
 export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation';
