@@ -16,7 +16,19 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'lib/': ['aws-cdk-lib', 'constructs', 'valibot', 'node:'],
   'client/': [],
   'client/bridge/': ['client/', 'ws', 'node:'],
-  'local/': ['lib/', 'client/', 'client/bridge/', 'valibot', 'ws', 'mqtt', 'dynalite', 'esbuild', 'node:'],
+  'local/': [
+    'lib/',
+    'client/',
+    'client/bridge/',
+    'valibot',
+    'ws',
+    'mqtt',
+    'dynalite',
+    'esbuild',
+    '@smithy/signature-v4',
+    '@aws-crypto/sha256-js',
+    'node:',
+  ],
 };
 
 const filesIn = (folder: string): string[] =>
