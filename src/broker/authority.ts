@@ -113,7 +113,6 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
 
   const load = async (now: Known, grant: Grant, clientId: ClientId): Promise<Permit> => {
     const principal = grant.record === '' ? undefined : await identity.principal(grant.record);
-    if (grant.record !== '' && principal === undefined) return nothing; // it was removed
     const names = [...new Set([...grant.policies, ...(principal?.policies ?? [])])];
     const attached = await Promise.all(names.map((name) => policyOf(now, name)));
     const own = grant.documents.map((document, index) => read({ name: `of the authorizer, ${index + 1}`, document }));
