@@ -26,10 +26,6 @@ export function grantOf(conditions: readonly Condition[], bound: readonly BoundC
   return (attribute, question) => grants.some((names) => names(attribute, question));
 }
 
-/** `grants`: those of all statements that allow the CONNECT. */
-export function isGranted(question: Values | undefined, grants: () => readonly Grant[]): boolean {
-  const asked = [question?.get('iot:connectattributes') ?? []].flat();
-  if (asked.length === 0) return true;
-  const all = grants();
-  return asked.every((attribute) => all.some((names) => names(attribute, question)));
-}
+/** The attributes that a CONNECT asks for. */
+export const askedFor = (question: Values | undefined): readonly string[] =>
+  [question?.get('iot:connectattributes') ?? []].flat();
