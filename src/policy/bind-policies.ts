@@ -9,7 +9,7 @@
 import { bindRest, headMatches, splitArn } from './arn.ts';
 import { bindOnce } from './bind-once.ts';
 import { bindCondition } from './condition.ts';
-import { askedFor, type Grant, grantOf } from './connect-attributes.ts';
+import { askedFor, type Grant, grantOf, withoutConnectKeys } from './connect-attributes.ts';
 import {
   type Action,
   actions,
@@ -56,8 +56,9 @@ export function bindPolicies(policies: readonly ReadPolicy[], options: PermitOpt
   }
   const statementsOf = (action: Action, effect: Statement['effect']): readonly BoundStatement[] =>
     bound.filter(({ statement }) => statement.effect === effect && statement.actions.has(action));
+  const client = { ...options, values: withoutConnectKeys(options.values) };
   const bound = policies.flatMap((policy) =>
-    'problem' in policy ? [] : policy.statements.map((statement) => bindStatement(policy.name, statement, options)),
+    'problem' in policy ? [] : policy.statements.map((statement) => bindStatement(policy.name, statement, client)),
   );
   const byAction = new Map(
     actions.map((action) => [action, { denies: statementsOf(action, 'Deny'), allows: statementsOf(action, 'Allow') }]),
