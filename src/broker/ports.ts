@@ -66,6 +66,8 @@ export interface IncomingMessages {
 export interface Will extends Message {
   /** Until when somebody is publishing it; 0: nobody has begun to. */
   readonly leaseUntil: number;
+  /** What its client had proved to be. */
+  readonly grant: GrantId;
 }
 
 export interface Wills {
