@@ -113,7 +113,7 @@ export const brokerSettings = {
     'close',
   ),
   policyCheckSeconds: v.optional(
-    integer(1, 45, 's', 'How often a Lambda that is at work asks whether policies or principals were changed.'),
+    integer(1, 30, 's', 'How often a Lambda that is at work asks whether policies or principals were changed.'),
     20,
   ),
   policyCacheSeconds: v.optional(

@@ -119,11 +119,15 @@ const dealWith = async (context: Context, frame: Frame, work: Work): Promise<Clo
   if (index < count - 1) {
     const stored = { index, count, text: piece, receivedAt: context.clock.now() };
     hear(context, frame, work, context.connections.read(frame.connectionId));
-    const [connection] = await together([work.known, context.connections.putPiece(frame.connectionId, stored)]);
+    const connection = await work.known;
     if (connection?.state === 'closed') throw new NotConnected();
+    const isNew = await context.connections.putPiece(frame.connectionId, stored);
+    // Who has not said who he is may send one packet, and each part of it once.
+    if (!connection && !isNew) throw new ProtocolViolation('malformed-frame', 'a part of the CONNECT came twice');
     return undefined;
   }
   const { connection, pieces } = await context.connections.readWithPieces(frame.connectionId);
+  if (connection?.state === 'closed') throw new NotConnected();
   const whole = readPackets(context, fromBase64(joinPieces(context, pieces, count) + piece));
   if (whole.packets.length > 1)
     throw new ProtocolViolation('malformed-frame', 'parts make more than one packet (wire §4)');

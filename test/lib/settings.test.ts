@@ -40,7 +40,7 @@ describe('a whole-number setting', () => {
     ['maxTopicBytes', 8, 900],
     ['maxTopicLevels', 1, 128],
     ['maxFilterShapes', 1, 1_000],
-    ['policyCheckSeconds', 1, 45],
+    ['policyCheckSeconds', 1, 30],
     ['policyCacheSeconds', 1, 86_400],
     ['policyCacheEntries', 1, 100_000],
     ['logRetentionDays', 1, 3_653],
