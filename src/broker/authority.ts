@@ -6,8 +6,9 @@
  *   that tells whether any policy or principal was changed since. What a message costs does not grow with the policies.
  * - What cannot be read is not allowed: an outage is thrown, a grant that is missing allows nothing.
  */
-import { bindPolicies, type ReadPolicy, readPolicy } from '../policy/bind.ts';
+import { bindPolicies } from '../policy/bind-policies.ts';
 import type { Decision, NamedPolicy, Permit, Question, Values } from '../policy/permit.ts';
+import { type ReadPolicy, readPolicy } from '../policy/read-policy.ts';
 import { type ClientId, type GrantId, NO_GRANT } from '../session/ids.ts';
 import type { Settings } from './context.ts';
 import type { Clock, Grant, Identity, Log, Principal } from './ports.ts';
@@ -98,7 +99,7 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
 
   const read = (policy: NamedPolicy): ReadPolicy => {
     const found = readPolicy(policy);
-    if (found.problem) log('policy-malformed', { policy: policy.name, detail: found.problem });
+    if ('problem' in found) log('policy-malformed', { policy: policy.name, detail: found.problem });
     return found;
   };
 
