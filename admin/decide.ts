@@ -4,6 +4,7 @@
  * Rules of this file: it asks what the broker asks, with the broker's own code: nothing here knows how policies are judged.
  */
 import { systemClock } from '../src/aws/clock.ts';
+import { grantOfPassword } from '../src/broker/authenticate-by-password.ts';
 import { createAuthority } from '../src/broker/authority.ts';
 import { questionsOfConnect } from '../src/broker/authorize-connect.ts';
 import type { Grant, Identity } from '../src/broker/ports.ts';
@@ -11,6 +12,7 @@ import { createMemoryIdentity } from '../src/memory/identity.ts';
 import type { Decision, Question, StatementPlace } from '../src/policy/permit.ts';
 import type { ClientId } from '../src/session/ids.ts';
 import { CommandError } from './command-error.ts';
+import { isArn } from './names.ts';
 import type { TestCommand } from './policies-command-line.ts';
 
 export interface Verdict {
@@ -64,8 +66,11 @@ const ofFiles = async (files: ReadonlyMap<string, string>): Promise<Identity> =>
 const grantOf = async (values: Grant['values'], source: Source): Promise<Grant> => {
   const nobody: Grant = { principal: '', record: '', policies: [], documents: [], values };
   if ('files' in source) return { ...nobody, policies: [...source.files.keys()] };
-  if (await source.identity.principal(source.principal)) return { ...nobody, record: source.principal };
-  throw new CommandError(`There is no principal ${source.principal}: "principals list" shows who there is.`);
+  const { principal, identity } = source;
+  if (!(await identity.principal(principal))) {
+    throw new CommandError(`There is no principal ${principal}: "principals list" shows who there is.`);
+  }
+  return isArn(principal) ? { ...nobody, record: principal } : grantOfPassword(principal, values);
 };
 
 const questionsOf = (

@@ -4,13 +4,14 @@
  * Rules of this file: what the broker could never match, or nobody could see, is refused before it is stored.
  */
 import { UsageError } from '../client/bridge/usage-error.ts';
+import { MOST_NAME_CHARACTERS } from '../src/broker/authenticate-by-password.ts';
 
 /** Letters, digits, signs of all kinds, and single spaces within: nothing that cannot be seen. */
-const printable = /^(?! )[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,128}(?<! )$/u;
+const printable = /^(?! )[\p{L}\p{M}\p{N}\p{P}\p{S} ]+(?<! )$/u;
 const policyForm = /^[\w.@-]{1,128}$/;
 const arnForm = /^arn:[\w-]+:(?:iam|sts)::\d{12}:[!-~]{1,1000}$/;
 const roleForm = /^arn:([\w-]+):iam::(\d{12}):role\/(?:.*\/)?([^/]+)$/;
-const sessionForm = /^(arn:[\w-]+:sts::\d{12}:assumed-role\/[^/]+)\/.*$/;
+const sessionForm = /^(arn:[\w-]+:sts::\d{12}:assumed-role\/[^/]+)\/.+$/;
 const attributeForm = /^[\w.@/:-]{1,128}$/;
 const attributeValueForm = /^[^\p{C}]{1,1024}$/u;
 
@@ -19,9 +20,9 @@ export const isArn = (name: string): boolean => name.startsWith('arn:');
 /** @throws UsageError */
 export const readPrincipalName = (text: string): string => {
   if (isArn(text)) return readArn(text);
-  if (printable.test(text)) return text;
+  if (printable.test(text) && text.length <= MOST_NAME_CHARACTERS) return text;
   throw new UsageError(
-    `NAME is ${JSON.stringify(text)}: it must be 1 to 128 letters, digits, signs or spaces, and no space at either end`,
+    `NAME is ${JSON.stringify(text)}: it must be 1 to ${MOST_NAME_CHARACTERS} letters, digits, signs or spaces, and no space at either end`,
   );
 };
 
@@ -32,15 +33,14 @@ const readArn = (text: string): string => {
       `${text} is a role, and its callers are known by another name: arn:${partition}:sts::${account}:assumed-role/${role}`,
     );
   }
-  const [, withoutSession] = sessionForm.exec(text) ?? [];
-  if (withoutSession !== undefined) {
-    throw new UsageError(`${text} is one session of a role: name it without the session, ${withoutSession}`);
-  }
   if (arnForm.test(text)) return text;
   throw new UsageError(
     `NAME is ${JSON.stringify(text)}: an ARN must be one of IAM or STS, such as arn:aws:iam::123456789012:user/NAME`,
   );
 };
+
+/** The role, where the name is that of one session of it alone. */
+export const roleOfSession = (name: string): string | undefined => sessionForm.exec(name)?.[1];
 
 /** @throws UsageError */
 export const readPolicyName = (text: string): string => {

@@ -37,7 +37,7 @@ Commands:
     --policy POLICY       attach this policy; may be given several times
     --attribute KEY=VALUE  what policies know as \${principal:KEY}; may be given several times
     --generate            make a strong password and print it
-    --no-password         none: for authentication iam, where NAME is the caller's ARN (a role's without its session)
+    --no-password         none: for authentication iam, where NAME is the caller's ARN
   passwd NAME           another password; takes --generate and --no-password, too
   set NAME KEY=VALUE…   other attributes; KEY= without a value removes one
   attach NAME POLICY…   attach policies

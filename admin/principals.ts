@@ -5,9 +5,12 @@
  * - What can be refused is refused before a password is asked for, and nothing is half done.
  * - A policy that does not exist is not attached: a client whose only policy is misspelt may do nothing, and nobody is told.
  */
+import { systemClock } from '../src/aws/clock.ts';
+import { isLocked } from '../src/broker/failed-logins.ts';
 import type { FailedLogins, Principal } from '../src/broker/ports.ts';
 import { inColumns } from './columns.ts';
 import { CommandError } from './command-error.ts';
+import { roleOfSession } from './names.ts';
 import { newPassword } from './password.ts';
 import { type PasswordSource, type PrincipalsCommand, readCommandLine, usage } from './principals-command-line.ts';
 import { conclude, everything, type Opened, realWorld, type World, withIdentity } from './run.ts';
@@ -66,6 +69,8 @@ const add = async (
   reveal();
   const attached = policies.length === 0 ? 'no policy yet, so it may do nothing' : policies.join(', ');
   world.terminal.say(`${name} is entered, with ${attached}.`);
+  const role = roleOfSession(name);
+  if (role !== undefined) world.terminal.say(`It is this one session of the role alone; all of them are ${role}.`);
 };
 
 const changePassword = async ({ name, password }: Command<'passwd'>, opened: Opened, world: World): Promise<void> => {
@@ -229,7 +234,6 @@ const attributesInWords = (attributes: Principal['attributes']): string =>
     .join(', ');
 
 const loginsInWords = (logins: FailedLogins | undefined): string => {
-  if (!logins) return 'none';
-  const until = logins.lockedUntil === 0 ? '' : `, locked until ${new Date(logins.lockedUntil).toISOString()}`;
-  return `${logins.failures}${until}`;
+  if (!logins || logins.failures === 0) return 'none';
+  return isLocked(logins, systemClock.now()) ? `${logins.failures}, and locked for now` : String(logins.failures);
 };

@@ -16,7 +16,7 @@ import type { Construct } from 'constructs';
 import { BrokerFunction } from './broker-function.ts';
 import { clientQueuePrefix } from './client-queues.ts';
 import { Gateway } from './gateway.ts';
-import { type FunctionName, permissions, type Target } from './permissions.ts';
+import { type FunctionName, ownIdentityKeys, permissions, type Target } from './permissions.ts';
 import { functions, type LambdaEnvironment, workQueues } from './resources.ts';
 import { Schedules } from './schedules.ts';
 import { brokerPart, type DeploymentSettings } from './settings.ts';
@@ -64,6 +64,7 @@ export class BrokerStack extends Stack {
       subscriptionsTable: tables.subscriptions.tableArn,
       retainedTable: tables.retained.tableArn,
       identityTable: tables.identity.tableArn,
+      ownIdentity: tables.identity.tableArn,
       expiryIndex: `${tables.sessions.tableArn}/index/expiry`,
       clientQueues: this.formatArn({ service: 'sqs', resource: `${queuePrefix}*` }),
       allQueues: '*',
@@ -126,7 +127,14 @@ const upToTheName = (queue: IQueue): string => {
 const statementsFor = (name: FunctionName, arns: Readonly<Record<Target, string>>): PolicyStatement[] =>
   entriesOf(permissions[name]).map(
     ([target, actions = []]) =>
-      new PolicyStatement({ sid: capitalised(target), actions: [...actions], resources: [arns[target]] }),
+      new PolicyStatement({
+        sid: capitalised(target),
+        actions: [...actions],
+        resources: [arns[target]],
+        ...(target === 'ownIdentity' && {
+          conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ownIdentityKeys } },
+        }),
+      }),
   );
 
 const capitalised = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);

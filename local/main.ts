@@ -83,11 +83,11 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
   }
 };
 
-const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir }: StartCommand): string =>
+const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, settings }: StartCommand): string =>
   [
     `The broker listens on ${url}, sub-protocol mqtt.base64.`,
     ...forAnyClient(bridge),
-    'Any client id may connect: there is no authentication yet.',
+    whoMayConnect(settings),
     dataDir === undefined
       ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
       : `Sessions and messages are kept in ${dataDir}.`,
@@ -97,6 +97,12 @@ const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir }: StartCom
     'Ctrl-C stops the broker.',
     '',
   ].join('\n');
+
+/** On AWS there is no such default: who deploys has to choose. */
+const whoMayConnect = ({ authentication = 'none' }: StartCommand['settings']): string =>
+  authentication === 'none'
+    ? 'Anybody may do anything here: authentication is none (--setting authentication=password, docs/security.md).'
+    : `Clients have to say who they are: authentication is ${authentication} (docs/security.md).`;
 
 const forAnyClient = ({ ports: { tcp, ws } }: LocalBridge): readonly string[] => {
   const places = [tcp && `mqtt://${inWords(tcp)}`, ws && `ws://${inWords(ws)}`].filter((place) => place !== undefined);

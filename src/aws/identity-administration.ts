@@ -8,7 +8,7 @@
  *   takes back what the other did.
  */
 import { randomUUID } from 'node:crypto';
-import type { IdentityAdministration, Page, Principal } from '../broker/ports.ts';
+import type { FailedLogins, IdentityAdministration, Page, Principal } from '../broker/ports.ts';
 import { IDENTITY_TIME_TO_LIVE } from '../broker/time-to-live.ts';
 import { failedLoginsKey, policyKey, policyOf, principalKey, principalOf, versionKey } from './keys.ts';
 import type { Scan } from './scan.ts';
@@ -53,7 +53,7 @@ export function createIdentityAdministration(table: Table, scan: Scan): Identity
         principalOf(key),
         principal,
       ]),
-    unlock: (name) => table.remove(failedLoginsKey(name), []),
+    unlock: (name) => table.remove<FailedLogins>(failedLoginsKey(name), [['>', 'failures', 0]]),
     putPolicy: async (name, document) => counted(await table.put(policyKey(name), { document }, IDENTITY_TIME_TO_LIVE)),
     removePolicy: async (name) => counted(await table.remove(policyKey(name), [])),
     listPolicies: async (after) =>

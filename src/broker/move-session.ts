@@ -7,12 +7,14 @@
  */
 import { encodeResumeToken, parseResumeToken } from '../mqtt/resume-token.ts';
 import { announce, open } from '../session/connection.ts';
-import type { ClientId, ConnectionId } from '../session/ids.ts';
+import type { ClientId } from '../session/ids.ts';
 import { epochOf, type Session } from '../session/session.ts';
 import { move } from '../session/transitions.ts';
+import type { Origin } from './connect.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
 import { loseConnection } from './lose-connection.ts';
+import { movedGrant } from './moved-grant.ts';
 import { NotConnected } from './not-connected.ts';
 import { refreshIfDue } from './refresh.ts';
 
@@ -27,10 +29,11 @@ export interface Moved {
 }
 
 /** @throws NotConnected where the token is wrong, was used, or its connection is over */
-export async function moveSession(context: Context, connectionId: ConnectionId, token: string): Promise<Moved> {
+export async function moveSession(context: Context, { connectionId, sourceIp }: Origin, token: string): Promise<Moved> {
   const { clientId, session } = await sessionOf(context, token);
   const former = await context.connections.read(session.connectionId);
   if (former?.state !== 'connected') throw new NotConnected(WRONG_TOKEN);
+  const grant = await movedGrant(context, clientId, session, sourceIp);
   const now = context.clock.now();
   const announced = await context.connections.change(connectionId, announce(clientId, now));
   if (!announced.done) throw new NotConnected();
@@ -38,6 +41,7 @@ export async function moveSession(context: Context, connectionId: ConnectionId, 
   const secret = context.secrets.create();
   const next = {
     connectionId,
+    grant,
     resumption: context.secrets.hash(secret),
     windowLeft: context.settings.maxInFlight,
     refreshedAt: await refreshIfDue(context, clientId, session, now),

@@ -45,7 +45,7 @@ export function createMemoryIdentity(
     },
     removePrincipal: async (name) => counted(principals.delete(name)),
     listPrincipals: async () => inOrder(principals),
-    unlock: async (name) => logins.remove(name, ONLY, []),
+    unlock: async (name) => logins.remove(name, ONLY, [['>', 'failures', 0]]),
     putPolicy: async (name, document) => {
       policies.set(name, document);
       return counted(undefined);

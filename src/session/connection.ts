@@ -95,6 +95,10 @@ export const isSilent = ({ keepAlive, lastSeen }: Connection, now: number): bool
 export const isLeftToTheGateway = ({ keepAlive }: Connection): boolean =>
   keepAlive === 0 || keepAlive * 1_000 > GATEWAY_IDLE;
 
+/** Whether what the client has proved to be has come to its end. */
+export const isUnauthorized = ({ authorizedUntil }: Connection, now: number): boolean =>
+  authorizedUntil > 0 && now >= authorizedUntil;
+
 /** When an open connection is to be looked at again, ms from now. */
 export const nextLook = (connection: Connection, now: number): number => {
   const silentIn = connection.lastSeen + connection.keepAlive * 2_000 - now;

@@ -95,7 +95,7 @@ export function identityContract(subject: () => Subject): void {
       for (const name of names) await administration().addPrincipal(name, principal);
       await administration().putPolicy(`policy ${prefix}`, '{}');
       await identity().keepGrant(`grant ${prefix}` as GrantId, grant);
-      await identity().changeFailedLogins(`login ${prefix}`, { if: [], set: { failures: 1, lockedUntil: 0 } });
+      await identity().changeFailedLogins(`login ${prefix}`, { if: [], set: { failures: 1, failedAt: 0 } });
       const listed = (await allPrincipals()).filter(([name]) => name.includes(prefix));
       expect(listed.toSorted()).toEqual(names.toSorted().map((name) => [name, principal]));
     });
@@ -155,7 +155,7 @@ export function identityContract(subject: () => Subject): void {
       const name = freshName();
       const others: readonly (() => Promise<unknown>)[] = [
         () => identity().keepGrant(name as GrantId, grant),
-        () => identity().changeFailedLogins(name, { if: [], set: { failures: 1, lockedUntil: 0 } }),
+        () => identity().changeFailedLogins(name, { if: [], set: { failures: 1, failedAt: 0 } }),
         () => administration().unlock(name),
         () => administration().listPrincipals(undefined),
         () => administration().listPolicies(undefined),
@@ -187,24 +187,24 @@ export function identityContract(subject: () => Subject): void {
       const name = freshName();
       const first = await identity().changeFailedLogins(name, {
         if: [['absent']],
-        set: { failures: 1, lockedUntil: 0 },
+        set: { failures: 1, failedAt: 0 },
       });
-      expect(first).toEqual({ done: true, record: { failures: 1, lockedUntil: 0 } });
+      expect(first).toEqual({ done: true, record: { failures: 1, failedAt: 0 } });
       const again = await identity().changeFailedLogins(name, { if: [['absent']], set: { failures: 1 } });
-      expect(again).toEqual({ done: false, record: { failures: 1, lockedUntil: 0 } });
+      expect(again).toEqual({ done: false, record: { failures: 1, failedAt: 0 } });
       const second = await identity().changeFailedLogins(name, {
         if: [['=', 'failures', 1]],
-        set: { lockedUntil: 1_767_225_600_000 },
+        set: { failedAt: 1_767_225_600_000 },
         add: { failures: 1 },
       });
-      expect(second).toEqual({ done: true, record: { failures: 2, lockedUntil: 1_767_225_600_000 } });
+      expect(second).toEqual({ done: true, record: { failures: 2, failedAt: 1_767_225_600_000 } });
       expect(await identity().failedLogins(name)).toEqual(second.record);
     });
 
     it('are forgotten once, and leave the principal', async () => {
       const name = freshName();
       await administration().addPrincipal(name, principalOf());
-      await identity().changeFailedLogins(name, { if: [], set: { failures: 9, lockedUntil: 1 } });
+      await identity().changeFailedLogins(name, { if: [], set: { failures: 9, failedAt: 1 } });
       expect(await administration().unlock(name)).toBe(true);
       expect(await administration().unlock(name)).toBe(false);
       expect(await identity().failedLogins(name)).toBeUndefined();

@@ -223,6 +223,7 @@ export function storesContract(subject: () => Subject): void {
       qos: 1,
       retain: true,
       leaseUntil: 0,
+      grant: NO_GRANT,
       ...changes,
     });
     const id = 'connection=' as WillId;
