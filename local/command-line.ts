@@ -5,7 +5,7 @@ import { DEFAULT_TCP, DEFAULT_WS } from '../client/bridge/command-line.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
 import { deploymentSettings, readDeploymentSettings } from '../lib/settings.ts';
 import type { BridgePort } from './bridge.ts';
-import { DEFAULT_PORT } from './stack.ts';
+import { DEFAULT_PORT } from './port.ts';
 
 export interface StartCommand {
   readonly kind: 'start';

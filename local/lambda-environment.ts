@@ -7,6 +7,9 @@ import { ACCOUNT } from './sqs/queues.ts';
 /** Names of what `lib/resources.ts` describes, as the local stack makes it: its own keys. */
 export const queueUrlBase = (endpoint: string): string => `${endpoint}/${ACCOUNT}/`;
 
+export const IDENTITY_TABLE = 'identity';
+export const POLICY_ARN_BASE = `arn:aws:iot:us-east-1:${ACCOUNT}:`;
+
 export const stackEnvironment = (
   endpoint: string,
   stageName: string,
@@ -19,8 +22,8 @@ export const stackEnvironment = (
     SESSIONS_TABLE: 'sessions',
     SUBSCRIPTIONS_TABLE: 'subscriptions',
     RETAINED_TABLE: 'retained',
-    IDENTITY_TABLE: 'identity',
-    POLICY_ARN_BASE: `arn:aws:iot:us-east-1:${ACCOUNT}:`,
+    IDENTITY_TABLE,
+    POLICY_ARN_BASE,
     REDELIVERY_QUEUE_URL: `${urlBase}redelivery`,
     TIMERS_QUEUE_URL: `${urlBase}timers`,
     CLIENT_QUEUE_PREFIX: clientQueuePrefix(deploymentSettings.stackName.default),

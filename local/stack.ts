@@ -35,6 +35,7 @@ import type { Outcome } from './lambda/environment.ts';
 import { type InvocationRecord, startRunner } from './lambda/runner.ts';
 import { queueUrlBase, sdkEnvironment, stackEnvironment } from './lambda-environment.ts';
 import { type LogSink, silentLog } from './log.ts';
+import { DEFAULT_PORT } from './port.ts';
 import { findProjectRoot } from './project-root.ts';
 import { startSchedules } from './schedules.ts';
 import { queueArn } from './sqs/queues.ts';
@@ -100,7 +101,6 @@ export interface LocalStack {
   stop(): Promise<void>;
 }
 
-export const DEFAULT_PORT = 4800;
 const SWEEP_EVERY_MS = 600_000;
 const STOP_GRACE_MS = 2_000;
 const LAMBDA_CONCURRENCY = 4;

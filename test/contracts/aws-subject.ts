@@ -19,7 +19,10 @@ import { listen } from '../../local/http-server.ts';
 import { queueUrlBase } from '../../local/lambda-environment.ts';
 import { silentLog } from '../../local/log.ts';
 import { openSqs } from '../../local/sqs/sqs.ts';
+import { createIdentityAdministration } from '../../src/aws/identity-administration.ts';
 import { type AwsClients, createAwsPorts } from '../../src/aws/ports.ts';
+import { createScan } from '../../src/aws/scan.ts';
+import { createTable } from '../../src/aws/table.ts';
 import type { ConnectionId } from '../../src/session/ids.ts';
 import type { Socket, Subject } from './subject.ts';
 
@@ -117,8 +120,11 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     }
   };
 
+  const identity = createTable({ client: clients.dynamodb, name: 'identity', clock: ports.clock });
+
   return {
     ports,
+    administration: createIdentityAdministration(identity, createScan(clients.dynamodb, 'identity')),
     clients,
     passTime: (milliseconds) => {
       now += milliseconds;

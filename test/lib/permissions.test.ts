@@ -125,8 +125,11 @@ test.each(Object.keys(expected))('%s allows exactly this', (name) => {
 });
 
 test('nothing reaches a role from elsewhere', () => {
-  for (const type of ['AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy', 'AWS::IAM::RolePolicy', 'AWS::IAM::User']) {
+  for (const type of ['AWS::IAM::Policy', 'AWS::IAM::RolePolicy', 'AWS::IAM::User']) {
     expect(ofType(template, type).size).toBe(0);
+  }
+  for (const policy of ofType(template, 'AWS::IAM::ManagedPolicy').values()) {
+    for (const holder of ['Roles', 'Users', 'Groups']) expect(policy.Properties).not.toHaveProperty(holder);
   }
   for (const role of roles.values()) {
     expect(Object.keys(role.Properties).sort()).toEqual(['AssumeRolePolicyDocument', 'Description', 'Policies']);
