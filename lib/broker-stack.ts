@@ -36,7 +36,11 @@ export class BrokerStack extends Stack {
 
     const tables = new Tables(this, 'Tables');
     const queues = new WorkQueues(this, 'Queues');
-    const gateway = new Gateway(this, 'Gateway', { name: settings.stackName, stageName: settings.stageName });
+    const gateway = new Gateway(this, 'Gateway', {
+      name: settings.stackName,
+      stageName: settings.stageName,
+      isSigned: settings.authentication.split(',').includes('iam'),
+    });
     const queuePrefix = clientQueuePrefix(settings.stackName);
 
     const environment: LambdaEnvironment = {

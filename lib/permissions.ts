@@ -41,7 +41,7 @@ const consume = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttribu
 const manage = ['execute-api:ManageConnections'];
 
 export const permissions: Readonly<Record<FunctionName, Permissions>> = {
-  connect: { timersQueue: send },
+  connect: { timersQueue: send, sessionsTable: ['dynamodb:PutItem'] },
   message: {
     sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],

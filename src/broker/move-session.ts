@@ -29,11 +29,12 @@ export interface Moved {
 }
 
 /** @throws NotConnected where the token is wrong, was used, or its connection is over */
-export async function moveSession(context: Context, { connectionId, sourceIp }: Origin, token: string): Promise<Moved> {
+export async function moveSession(context: Context, origin: Origin, token: string): Promise<Moved> {
+  const { connectionId } = origin;
   const { clientId, session } = await sessionOf(context, token);
   const former = await context.connections.read(session.connectionId);
   if (former?.state !== 'connected') throw new NotConnected(WRONG_TOKEN);
-  const grant = await movedGrant(context, clientId, session, sourceIp);
+  const grant = await movedGrant(context, clientId, session, origin);
   const now = context.clock.now();
   const announced = await context.connections.change(connectionId, announce(clientId, now));
   if (!announced.done) throw new NotConnected();

@@ -58,6 +58,8 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     domainName: `127.0.0.1:${http.port}`,
     limits: awsLimits,
     routeResponse: true,
+    authorizer: 'none',
+    log: silentLog,
     invoke: async (route, event) => {
       const { connectionId } = (event as { requestContext: { connectionId: string } }).requestContext;
       if (route === '$connect') opened(connectionId);

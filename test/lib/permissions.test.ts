@@ -30,6 +30,7 @@ const expected: Record<string, Record<string, string[]>> = {
   ConnectRole: {
     '{ConnectLogs.Arn}': logs,
     [timers]: [send],
+    [sessions]: ['dynamodb:PutItem'],
   },
   MessageRole: {
     '{MessageLogs.Arn}': logs,
