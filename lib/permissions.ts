@@ -25,7 +25,9 @@ export type Target =
   | 'timersQueue'
   | 'postToConnection'
   | 'closeConnection'
-  | 'lookAtConnection';
+  | 'lookAtConnection'
+  /** The operator's function, where authentication `custom` is on. */
+  | 'authorizer';
 
 export type Permissions = Readonly<Partial<Record<Target, readonly string[]>>>;
 
@@ -36,6 +38,7 @@ const send = ['sqs:SendMessage'];
 /** What Lambda's own poller calls under the role of the function it feeds. */
 const consume = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
 const manage = ['execute-api:ManageConnections'];
+const invoke = ['lambda:InvokeFunction'];
 
 export const permissions: Readonly<Record<FunctionName, Permissions>> = {
   connect: { timersQueue: send },
@@ -49,6 +52,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     timersQueue: send,
     postToConnection: manage,
     closeConnection: manage,
+    authorizer: invoke,
   },
   disconnect: {
     sessionsTable: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
@@ -77,5 +81,6 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     postToConnection: manage,
     closeConnection: manage,
     lookAtConnection: manage,
+    authorizer: invoke,
   },
 };

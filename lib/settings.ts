@@ -170,6 +170,14 @@ export const brokerSettings = {
     ),
     '',
   ),
+  customAuthorizerTokenKey: v.optional(
+    matching(
+      /^[\w-]{0,128}$/,
+      'letters, digits, _ and -, or empty',
+      'Authentication custom: the header, query parameter or parameter behind the user name that holds a token. Empty: none does.',
+    ),
+    '',
+  ),
   maxPayloadBytes: v.optional(
     integer(1, 131_072, 'bytes', 'Largest payload of a PUBLISH; a larger one closes the connection.'),
     131_072,
@@ -294,6 +302,15 @@ export const readDeploymentSettings = (given: Readonly<Record<string, unknown>>)
 /** The part of all settings that the Lambdas get. */
 export const brokerPart = (settings: DeploymentSettings): BrokerSettings => v.parse(brokerSchema, settings);
 
+/** What settings ask of each other, and do not have. */
+const missingFor = ({ authentication, customAuthorizerArn }: BrokerSettings): readonly string[] => [
+  ...(authentication.split(',').includes('custom') && customAuthorizerArn === ''
+    ? [
+        'setting customAuthorizerArn is "": authentication custom needs the ARN of the function to ask (on a laptop: npm start -- --authorizer FILE)',
+      ]
+    : []),
+];
+
 const read = <S extends typeof brokerSchema | typeof deploymentSchema>(
   schema: S,
   given: Readonly<Record<string, unknown>>,
@@ -302,10 +319,11 @@ const read = <S extends typeof brokerSchema | typeof deploymentSchema>(
     .filter((name) => !Object.hasOwn(schema.entries, name))
     .map((name) => `there is no setting named ${name}: see the settings table in README.md`);
   const result = v.safeParse(schema, given, { abortPipeEarly: true });
-  if (result.success && unknown.length === 0) return result.output;
+  const missing = result.success ? missingFor(result.output) : [];
+  if (result.success && unknown.length + missing.length === 0) return result.output;
   const wrong = (result.issues ?? []).map((issue) => {
     const name = String(issue.path?.[0]?.key);
     return `setting ${name} is ${JSON.stringify(given[name])}: it ${issue.message}`;
   });
-  throw new SettingsError([...unknown, ...wrong].join('\n'));
+  throw new SettingsError([...unknown, ...wrong, ...missing].join('\n'));
 };
