@@ -7,6 +7,7 @@
  * - The broker's own log lines are shown as they are.
  */
 
+import { resolve } from 'node:path';
 import { inWords } from '../client/bridge/address.ts';
 import { listenForStop } from '../client/bridge/stop-signal.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
@@ -61,6 +62,7 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
       port: command.port,
       settings: command.settings,
       dataDir: command.dataDir,
+      ...(command.authorizer !== undefined && { authorizer: resolve(command.authorizer) }),
       ...(command.stageName !== undefined && { stageName: command.stageName }),
       log,
       onProgress: progress.step,
@@ -82,11 +84,13 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
   }
 };
 
-const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir }: StartCommand): string =>
+const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, authorizer }: StartCommand): string =>
   [
     `The broker listens on ${url}, sub-protocol mqtt.base64.`,
     ...forAnyClient(bridge),
-    'Any client id may connect: there is no authentication yet.',
+    authorizer === undefined
+      ? 'Any client id may connect: there is no authentication yet.'
+      : `Who may connect says ${authorizer}.`,
     dataDir === undefined
       ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
       : `Sessions and messages are kept in ${dataDir}.`,
