@@ -16,7 +16,7 @@ import type { Construct } from 'constructs';
 import { BrokerFunction } from './broker-function.ts';
 import { clientQueuePrefix } from './client-queues.ts';
 import { Gateway } from './gateway.ts';
-import { type FunctionName, permissions, type Target } from './permissions.ts';
+import { type FunctionName, ownIdentityKeys, permissions, type Target } from './permissions.ts';
 import { functions, type LambdaEnvironment, workQueues } from './resources.ts';
 import { Schedules } from './schedules.ts';
 import { brokerPart, type DeploymentSettings } from './settings.ts';
@@ -65,6 +65,7 @@ export class BrokerStack extends Stack {
       subscriptionsTable: tables.subscriptions.tableArn,
       retainedTable: tables.retained.tableArn,
       identityTable: tables.identity.tableArn,
+      ownIdentity: tables.identity.tableArn,
       expiryIndex: `${tables.sessions.tableArn}/index/expiry`,
       clientQueues: this.formatArn({ service: 'sqs', resource: `${queuePrefix}*` }),
       allQueues: '*',
@@ -131,9 +132,15 @@ type Arns = Readonly<Record<Target, string | undefined>>;
 const statementsFor = (name: FunctionName, arns: Arns): PolicyStatement[] =>
   entriesOf(permissions[name]).flatMap(([target, actions = []]) => {
     const arn = arns[target];
-    return arn === undefined
-      ? []
-      : [new PolicyStatement({ sid: capitalised(target), actions: [...actions], resources: [arn] })];
+    if (arn === undefined) return [];
+    return new PolicyStatement({
+      sid: capitalised(target),
+      actions: [...actions],
+      resources: [arn],
+      ...(target === 'ownIdentity' && {
+        conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ownIdentityKeys } },
+      }),
+    });
   });
 
 const capitalised = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);

@@ -17,6 +17,8 @@ export type Target =
   | 'subscriptionsTable'
   | 'retainedTable'
   | 'identityTable'
+  /** Of the identity table, what the broker itself keeps there (`ownIdentityKeys`). */
+  | 'ownIdentity'
   | 'expiryIndex'
   | 'clientQueues'
   /** Every queue of the account: ListQueues knows no resource. It tells names, and nothing of what is in them. */
@@ -32,7 +34,8 @@ export type Target =
 export type Permissions = Readonly<Partial<Record<Target, readonly string[]>>>;
 
 const items = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'];
-/** Principals and policies are written by the operator alone. */
+/** Partition keys in the identity table that Lambdas may write to: principals and policies are the operator's. */
+export const ownIdentityKeys = ['grant#*', 'logins#*'];
 const look = ['dynamodb:GetItem'];
 const send = ['sqs:SendMessage'];
 /** What Lambda's own poller calls under the role of the function it feeds. */
@@ -46,7 +49,8 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     retainedTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
-    identityTable: [...look, 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+    identityTable: look,
+    ownIdentity: ['dynamodb:PutItem', 'dynamodb:UpdateItem'],
     clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue'],
     redeliveryQueue: send,
     timersQueue: send,
@@ -72,7 +76,8 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
     retainedTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
-    identityTable: [...look, 'dynamodb:PutItem'],
+    identityTable: look,
+    ownIdentity: ['dynamodb:PutItem'],
     expiryIndex: ['dynamodb:Query'],
     clientQueues: ['sqs:SendMessage', 'sqs:CreateQueue', 'sqs:DeleteQueue'],
     allQueues: ['sqs:ListQueues'],

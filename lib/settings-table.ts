@@ -17,8 +17,8 @@ export const settingsTable = (): string => {
 };
 
 const cells = ([name, setting]: [string, Setting]): string[] => {
-  const schema = setting.type === 'optional' ? setting.wrapped : setting;
-  const { unit, range } = v.getMetadata(schema);
-  const standard = setting.type === 'optional' ? `\`${v.getDefault(setting)}\`` : 'none: say it';
-  return [`\`${name}\``, standard, unit, range, v.getDescription(schema) ?? ''];
+  const { unit, range } = v.getMetadata(setting.wrapped);
+  const standard = v.getDefault(setting);
+  const shown = name === 'authentication' ? 'none: say it' : standard === '' ? 'empty' : `\`${standard}\``;
+  return [`\`${name}\``, shown, unit, range, v.getDescription(setting.wrapped) ?? ''];
 };

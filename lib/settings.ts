@@ -41,9 +41,7 @@ const authenticationChoices = `one or several of ${authenticationMethods.join(',
 
 const methods = (meaning: string) =>
   v.pipe(
-    v.string(
-      `must be ${authenticationChoices}: there is no default, so that nobody opens a broker to everybody by oversight`,
-    ),
+    v.string(`must be ${authenticationChoices}`),
     v.check((text) => text === 'none' || isListOfMethods(text.split(',')), `must be ${authenticationChoices}`),
     v.metadata({ unit: '', range: `${authenticationMethods.join(', ')}; none` }),
     v.description(meaning),
@@ -93,8 +91,12 @@ export const brokerSettings = {
     ),
     'on',
   ),
-  authentication: methods(
-    'How clients prove who they are (docs/security.md): several, separated by commas, or none. There is no default: say it.',
+  /** Without a value that a reader accepts: it has to be said. */
+  authentication: v.optional(
+    methods(
+      'How clients prove who they are (docs/security.md): several, separated by commas, or none. There is no default: say it.',
+    ),
+    '',
   ),
   connectAttributes: v.optional(
     oneOf(
@@ -323,7 +325,8 @@ const read = <S extends typeof brokerSchema | typeof deploymentSchema>(
   if (result.success && unknown.length + missing.length === 0) return result.output;
   const wrong = (result.issues ?? []).map((issue) => {
     const name = String(issue.path?.[0]?.key);
-    return `setting ${name} is ${JSON.stringify(given[name])}: it ${issue.message}`;
+    const value = given[name] === undefined ? 'missing' : JSON.stringify(given[name]);
+    return `setting ${name} is ${value}: it ${issue.message}`;
   });
   throw new SettingsError([...unknown, ...wrong, ...missing].join('\n'));
 };

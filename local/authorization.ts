@@ -5,7 +5,7 @@
  * Rules of this file: only Lambdas are judged; whoever else speaks to the local stack may do anything.
  */
 import { clientQueuePrefix } from '../lib/client-queues.ts';
-import { type FunctionName, type Permissions, permissions, type Target } from '../lib/permissions.ts';
+import { type FunctionName, ownIdentityKeys, type Permissions, permissions, type Target } from '../lib/permissions.ts';
 import { deploymentSettings } from '../lib/settings.ts';
 import type { Answer } from './answer.ts';
 import { AUTHORIZER } from './authorizer.ts';
@@ -33,10 +33,22 @@ const connectionTargets: Readonly<Record<string, Target>> = {
 
 export const needOfDynamoDb = (operation: string, body: string): Need => {
   const [table, index] = [field(body, 'TableName'), field(body, 'IndexName')];
+  const action = `dynamodb:${operation}`;
+  // Statements of IAM add up: a key among those that may be written is read under the table's own.
+  if (table === 'identity' && operation !== 'GetItem' && isOwnIdentity(body)) return { action, target: 'ownIdentity' };
   return {
-    action: `dynamodb:${operation}`,
+    action,
     target: index === '' ? tableTargets[table] : indexTargets[`${table}/${index}`],
   };
+};
+
+const isOwnIdentity = (body: string): boolean => {
+  const { Key, Item } = JSON.parse(body) as Record<
+    'Key' | 'Item',
+    { readonly pk?: { readonly S?: string } } | undefined
+  >;
+  const partition = (Key ?? Item)?.pk?.S ?? '';
+  return ownIdentityKeys.some((pattern) => partition.startsWith(pattern.replace('*', '')));
 };
 
 /** IAM knows the batch calls of SQS by the names of the single ones. */

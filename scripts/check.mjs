@@ -37,7 +37,15 @@ const programs = {
     `--outputFile=${join(scratch, 'jest.json')}`,
     ...jestArgs,
   ],
-  synth: ({ scratch }) => ['node_modules/aws-cdk/bin/cdk', 'synth', '--quiet', '--output', join(scratch, 'cdk.out')],
+  synth: ({ scratch }) => [
+    'node_modules/aws-cdk/bin/cdk',
+    'synth',
+    '--quiet',
+    '--context',
+    'authentication=password',
+    '--output',
+    join(scratch, 'cdk.out'),
+  ],
 };
 const stepNames = Object.keys(programs);
 

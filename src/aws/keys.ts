@@ -33,11 +33,14 @@
  * | CONNECT; a client whose rights are not remembered | identity | `principal#name`, `principal` | GetItem |
  * | a policy that is not remembered | identity | `policy#name`, `policy` | GetItem |
  * | CONNECT; a client whose rights are not remembered | identity | `grant#grantId`, `grant` | PutItem, GetItem |
- * | CONNECT with a password | identity | `principal#name`, `failed-logins` | GetItem, UpdateItem |
+ * | CONNECT with a password | identity | `logins#name`, `failed-logins` | GetItem, UpdateItem |
  * | the operator's commands | identity | all of these | PutItem, UpdateItem, DeleteItem, Scan |
  *
  * Client ids, topics and filters stand whole in a partition key (2,048 bytes) and a sort key (1,024 bytes): `maxClientIdBytes` and
  * `maxTopicBytes` keep them short enough.
+ *
+ * In the identity table the Lambdas may write under `grant#` and `logins#` alone (`lib/permissions.ts`): what clients may do is the
+ * operator's to say.
  *
  * Only sessions have both keys of the index `expiry`, so nothing else is in it. It holds keys alone: a write that leaves
  * `expiresAt` as it was writes nothing to it.
@@ -103,7 +106,7 @@ export const versionKey: Key = { pk: 'version', sk: 'version' };
 
 export const principalKey = (name: string): Key => ({ pk: `principal#${name}`, sk: 'principal' });
 
-export const failedLoginsKey = (name: string): Key => ({ pk: `principal#${name}`, sk: 'failed-logins' });
+export const failedLoginsKey = (name: string): Key => ({ pk: `logins#${name}`, sk: 'failed-logins' });
 
 export const policyKey = (name: string): Key => ({ pk: `policy#${name}`, sk: 'policy' });
 

@@ -1,7 +1,52 @@
-/** Who is it, by password. */
-import { type Authentication, type Claim, noProof } from './authentication.ts';
+/**
+ * Who is it, by user name and password: one of the principals that the operator has entered.
+ *
+ * Rules of this file:
+ * - A name that nobody has is met with the same calls, in the same order, as a wrong password: neither an answer nor the time that
+ *   it takes tells which names there are.
+ * - What the client sent as its user name goes into no log: it may be the password, in the wrong field.
+ */
+import { type Authentication, type Claim, noProof, originValues } from './authentication.ts';
 import type { Context } from './context.ts';
+import { claimAttempt, countFailure, forgetFailures, isLocked } from './failed-logins.ts';
+import { together } from './in-parallel.ts';
 
-export async function authenticateByPassword(_context: Context, _claim: Claim): Promise<Authentication> {
-  return noProof(5, 'not built yet');
+/** Longest name of a principal. */
+const MOST_NAME_CHARACTERS = 128;
+
+/** @throws when AWS fails */
+export async function authenticateByPassword(context: Context, claim: Claim): Promise<Authentication> {
+  const { userName: name = '', password } = claim;
+  // Neither can be right, whoever exists: that may be told at once.
+  if (password === undefined) return noProof(4, 'no password');
+  if (name.length < 1 || name.length > MOST_NAME_CHARACTERS) {
+    return noProof(4, `the user name is empty, or longer than ${MOST_NAME_CHARACTERS} characters`);
+  }
+  const { identity, passwords, clock } = context;
+  const [former, principal] = await together([identity.failedLogins(name), identity.principal(name)]);
+  if (former && isLocked(former, clock.now())) {
+    return noProof(4, `the user name is locked after ${former.failures} wrong passwords`);
+  }
+  const claimed = former !== undefined && former.failures > 0;
+  if (claimed && !(await identity.changeFailedLogins(name, claimAttempt(former, clock.now()))).done) {
+    return noProof(4, 'after wrong passwords, another login with this user name came first');
+  }
+  const isRight = await passwords.matches(password, principal?.passwordHash);
+  if (!isRight || principal === undefined) {
+    if (!claimed) await identity.changeFailedLogins(name, countFailure(clock.now()));
+    return noProof(4, 'user name or password is wrong');
+  }
+  if (claimed) await identity.changeFailedLogins(name, forgetFailures);
+  return {
+    proved: true,
+    grant: {
+      principal: `password:${name}`,
+      record: name,
+      policies: [],
+      documents: [],
+      values: { ...originValues(claim), 'aws:username': name, 'aws:userid': name },
+    },
+    authorizedUntil: 0,
+    reauthorizeAt: 0,
+  };
 }

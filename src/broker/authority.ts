@@ -6,9 +6,10 @@
  *   that tells whether any policy or principal was changed since. What a message costs does not grow with the policies.
  * - What cannot be read is not allowed: an outage is thrown, a grant that is missing allows nothing.
  */
-import { bindPolicies, type ReadPolicy, readPolicy } from '../policy/bind.ts';
-import type { Decision, NamedPolicy, Permit, Question, Values } from '../policy/permit.ts';
-import { type ClientId, type GrantId, NO_GRANT } from '../session/ids.ts';
+import { bindPolicies } from '../policy/bind-policies.ts';
+import type { NamedPolicy, Permit, Values } from '../policy/permit.ts';
+import { type ReadPolicy, readPolicy } from '../policy/read-policy.ts';
+import { type ClientId, type Generation, type GrantId, NO_GRANT } from '../session/ids.ts';
 import type { Settings } from './context.ts';
 import type { Clock, Grant, Identity, Log, Principal } from './ports.ts';
 
@@ -19,6 +20,9 @@ export interface Authority {
   permitOf(grant: GrantId, clientId: ClientId): Promise<Permit>;
   /** The permit of a client that is not connected yet. @throws when AWS fails */
   permitFor(grant: Grant, clientId: ClientId): Promise<Permit>;
+  /** The grant that this session was last seen with. */
+  lastGrant(session: Generation): GrantId | undefined;
+  noteGrant(session: Generation, grant: GrantId): void;
   /** The whole ARN of something in this broker: `topic/topicName`. */
   arnOf(resource: string): string;
   /** How a client has proved who it is, a colon, and its name. @throws when AWS fails */
@@ -35,6 +39,8 @@ export const openAuthority: Authority = {
   isOpen: true,
   permitOf: async () => everything,
   permitFor: async () => everything,
+  lastGrant: () => undefined,
+  noteGrant: () => {},
   arnOf: (resource) => resource,
   principalOf: async () => ANONYMOUS,
 };
@@ -62,6 +68,7 @@ interface Known {
 export function createAuthority({ identity, clock, log, settings, arnBase }: AuthorityOptions): Authority {
   if (settings.authentication === 'none') return openAuthority;
   const grants = new Map<GrantId, Promise<Grant | undefined>>();
+  const seen = new Map<Generation, GrantId>();
   let known: Known | undefined;
   let checkedAt = 0;
   let checking: Promise<void> | undefined;
@@ -98,7 +105,7 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
 
   const read = (policy: NamedPolicy): ReadPolicy => {
     const found = readPolicy(policy);
-    if (found.problem) log('policy-malformed', { policy: policy.name, detail: found.problem });
+    if ('problem' in found) log('policy-malformed', { policy: policy.name, detail: found.problem });
     return found;
   };
 
@@ -126,6 +133,12 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
       });
     },
     permitFor: async (grant, clientId) => load(await current(), grant, clientId),
+    lastGrant: (session) => seen.get(session),
+    noteGrant: (session, grant) => {
+      seen.delete(session);
+      seen.set(session, grant);
+      dropOldest(seen, settings.policyCacheEntries);
+    },
     arnOf: (resource) => `${arnBase}${resource}`,
     principalOf: async (id) => (await grantOf(id))?.principal ?? ANONYMOUS,
   };
@@ -137,11 +150,15 @@ const remembered = <K, V>(cache: Map<K, Promise<V>>, key: K, most: number, make:
   cache.delete(key);
   cache.set(key, found);
   found.catch(() => cache.delete(key));
+  dropOldest(cache, most);
+  return found;
+};
+
+const dropOldest = (cache: Map<unknown, unknown>, most: number): void => {
   for (const [oldest] of cache) {
-    if (cache.size <= most) break;
+    if (cache.size <= most) return;
     cache.delete(oldest);
   }
-  return found;
 };
 
 const valuesOf = (grant: Grant, principal: Principal | undefined, clientId: ClientId): Values => {
@@ -155,21 +172,22 @@ const valuesOf = (grant: Grant, principal: Principal | undefined, clientId: Clie
   return values;
 };
 
-/** With what `Date…` conditions ask for. */
+/** With what `Date…` conditions ask for: seconds since 1970, as IAM takes a date, too. */
 const withTime = (permit: Permit, clock: Clock): Permit => {
-  let second = 0;
-  let time: ReadonlyArray<readonly [string, string]> = [];
+  let second = -1;
+  let time: Values = new Map();
   return {
-    decide: (question: Question): Decision => {
+    decide: (question) => {
       const now = Math.floor(clock.now() / 1_000);
       if (now !== second) {
         second = now;
-        time = [
-          ['aws:currenttime', new Date(now * 1_000).toISOString()],
+        time = new Map([
+          ['aws:currenttime', String(now)],
           ['aws:epochtime', String(now)],
-        ];
+        ]);
       }
-      return permit.decide({ ...question, values: new Map([...(question.values ?? []), ...time]) });
+      const values = question.values ? new Map([...question.values, ...time]) : time;
+      return permit.decide({ ...question, values });
     },
   };
 };

@@ -5,7 +5,7 @@
  * - Pure. What is not as it should be refuses the client: nobody knows what was meant.
  * - The problem names the place, and shows nothing of what stands there, which may be a credential. Policies are none.
  */
-import { readPolicy } from '../policy/bind.ts';
+import { readPolicy } from '../policy/read-policy.ts';
 
 /** The client is who it says. Times are seconds. */
 export interface Acceptance {

@@ -11,11 +11,11 @@ import type { CloseReason } from '../mqtt/frame.ts';
 import {
   CONNECT_WITHIN,
   type Connection,
-  isAuthorizationOver,
   isLeftToTheGateway,
   isNews,
   isRenewalDue,
   isSilent,
+  isUnauthorized,
   leaveCheck,
   nextLook,
   seen,
@@ -107,7 +107,7 @@ const lookAtLiving = async (
     context.log('keep-alive-timeout', { connectionId, clientId, keepAlive: connection.keepAlive });
     return closeWith(context, connectionId, 'MQTT_KEEP_ALIVE_TIMEOUT', 'keep-alive-timeout'); // [MQTT-3.1.2-24]
   }
-  if (isAuthorizationOver(connection, now)) {
+  if (isUnauthorized(connection, now)) {
     context.log('authorization-over', { connectionId, clientId });
     return closeWith(context, connectionId, 'CUSTOMAUTH_TTL_EXPIRATION', 'not-authorized');
   }

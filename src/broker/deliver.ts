@@ -16,6 +16,7 @@ import { leaveToTick, putInOrder, takeBack } from './choose-copy.ts';
 import { type Context, stillAtWork } from './context.ts';
 import { together } from './in-parallel.ts';
 import { abandonConnection, endExpired, giveUpConnection } from './lose-connection.ts';
+import { receivable, receivableBy } from './may-receive.ts';
 import { post } from './post.ts';
 
 /** Messages that one push carries at most. */
@@ -33,7 +34,7 @@ export type Delivered = 'delivered' | 'dead' | 'forgotten';
 /** @throws when AWS fails: then it is not known which of the messages are durable */
 export async function deliver(context: Context, to: SessionAddress, messages: readonly Message[]): Promise<Delivered> {
   const { settings } = context;
-  let waiting = messages;
+  let { messages: waiting, grant } = await receivable(context, to, messages);
   let most = Math.min(AT_ONCE, settings.maxInFlight);
   for (let attempt = 0; waiting.length > 0; attempt++) {
     if (attempt > MOST_ATTEMPTS + messages.length) throw new Error(`delivery to ${to.clientId} lost too many races`);
@@ -43,6 +44,15 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
       allocate(to.generation, batch.length, settings.liveTraffic),
     );
     let session = outcome.record;
+    if (outcome.done && grant !== undefined && outcome.record.grant !== grant) {
+      grant = outcome.record.grant;
+      const allowed = await receivableBy(context, to, grant, waiting);
+      if (allowed.length < waiting.length) {
+        await context.sessions.change(to.clientId, unallocate(outcome.record, batch.length, batch.length));
+        waiting = allowed;
+        continue;
+      }
+    }
     if (outcome.done) {
       const result = await postDirectly(context, to, outcome.record, batch);
       if (result === 'delivered') waiting = waiting.slice(batch.length);

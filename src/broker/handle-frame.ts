@@ -17,9 +17,10 @@ import {
 } from '../mqtt/frame.ts';
 import type { ClientPacket, Connect, Puback, Pubcomp, Publish, Pubrec, Pubrel } from '../mqtt/packets.ts';
 import { ProtocolViolation } from '../mqtt/violation.ts';
-import type { Connection } from '../session/connection.ts';
+import { type Connection, isUnauthorized } from '../session/connection.ts';
 import { type ConnectionId, NO_WILL } from '../session/ids.ts';
 import { acknowledge, arrived } from './acknowledge.ts';
+import { judge } from './authorize-publish.ts';
 import { noteLife } from './check-connection.ts';
 import { checkMessage } from './check-message.ts';
 import { type Connected, connect, refused } from './connect.ts';
@@ -68,10 +69,15 @@ export async function handleFrame(context: Context, frame: Frame): Promise<strin
   } catch (error) {
     const { event, reason, detail } = explain(error);
     context.log(event, { connectionId: frame.connectionId, reason, detail });
-    await abandon(context, frame.connectionId, reason === 'internal-error' ? 'SERVER_ERROR' : 'CLIENT_ERROR');
+    await abandon(context, frame.connectionId, disconnectReasonOf(reason));
     return encodeReply(work.taken, work.packets, { close: reason });
   }
 }
+
+const disconnectReasonOf = (reason: CloseReason): DisconnectReason => {
+  if (reason === 'internal-error') return 'SERVER_ERROR';
+  return reason === 'not-authorized' ? 'FORBIDDEN_ACCESS' : 'CLIENT_ERROR';
+};
 
 const explain = (error: unknown): { readonly event: string; readonly reason: CloseReason; readonly detail: string } => {
   if (error instanceof ProtocolViolation) return { event: 'violation', reason: error.reason, detail: error.detail };
@@ -129,7 +135,7 @@ const dealWith = async (context: Context, frame: Frame, work: Work): Promise<Clo
 
 const dealWithMove = async (
   context: Context,
-  { connectionId }: Frame,
+  { connectionId, sourceIp }: Frame,
   work: Work,
   token: string,
 ): Promise<undefined> => {
@@ -137,7 +143,7 @@ const dealWithMove = async (
   if (known?.state === 'connected')
     throw new ProtocolViolation('protocol-violation', 'a session is here already (wire §8)');
   if (known) throw new NotConnected();
-  work.fields = await moveSession(context, connectionId, token);
+  work.fields = await moveSession(context, { connectionId, sourceIp }, token);
 };
 
 /** Client ends fill their parts nearly to the brim; a few more are no harm. */
@@ -185,21 +191,22 @@ const dealWithPackets = async (
   context: Context,
   frame: Frame,
   work: Work,
-  { packets, violation }: Packets,
+  all: Packets,
 ): Promise<CloseReason | undefined> => {
   const { known } = work;
-  const [first] = packets;
+  const [first] = all.packets;
   if (first?.type === 'connect' || first?.type === 'unacceptable-protocol-level') {
     return dealWithConnect(context, frame, work, first, await known);
   }
-  if (packets.some(({ type }) => type === 'disconnect')) await leaveLate(context, await known);
+  if (all.packets.some(({ type }) => type === 'disconnect')) await leaveLate(context, await known);
   // Not waited for here: a publisher's audience is looked for meanwhile.
-  const admitted = known.then(admittedOnly);
+  const admitted = known.then((connection) => admittedOnly(connection, work.since));
   admitted.catch(() => {});
+  const { packets, dropped, violation = all.violation } = await judge(context, all.packets, admitted);
   for (const run of runsOf(packets)) {
     const outOfTime = frame.deadline - context.clock.now() < context.timing.lambdaTimeout / 2;
     if (work.taken > 0 && (outOfTime || work.taken + run.length > MOST_TAKEN)) return undefined;
-    if ((await dealWithRun(context, work, run, admitted)) === 'disconnect') {
+    if ((await dealWithRun(context, work, run, admitted, dropped)) === 'disconnect') {
       work.taken++;
       await leave(context, frame.connectionId, await admitted);
       return 'disconnected';
@@ -228,10 +235,13 @@ const leaveLate = async (context: Context, connection: Connection | undefined): 
   if (connection?.state === 'closed' && connection.generation) await forgetWill(context, connection);
 };
 
-const admittedOnly = (connection: Connection | undefined): Connection => {
+const admittedOnly = (connection: Connection | undefined, now: number): Connection => {
   if (!connection) throw new ProtocolViolation('protocol-violation', 'a packet before CONNECT [MQTT-3.1.0-1]');
   // `announced`, too: nothing is answered before CONNACK [MQTT-3.2.0-1], nor dealt with if there is none [MQTT-3.1.4-5].
   if (connection.state !== 'connected') throw new NotConnected();
+  if (isUnauthorized(connection, now)) {
+    throw new ProtocolViolation('not-authorized', 'what the client has proved to be has run out');
+  }
   return connection;
 };
 
@@ -281,6 +291,7 @@ const dealWithRun = async (
   work: Work,
   run: readonly ClientPacket[],
   admitted: Promise<Connection>,
+  dropped: ReadonlySet<ClientPacket>,
 ): Promise<'disconnect' | undefined> => {
   const [first] = run;
   const answer = (
@@ -289,16 +300,16 @@ const dealWithRun = async (
   ): void => {
     for (const packetId of packetIds) if (packetId !== undefined) work.packets.push(encode({ type, packetId }));
   };
+  const published = () => (run as readonly Publish[]).filter((packet) => !dropped.has(packet));
   if (first?.type === 'publish' && first.qos < 2) {
-    const packets = run as readonly Publish[];
-    await publish(context, packets, admitted, work.since);
-    answer('puback', packetIdsOf(packets)); // [MQTT-3.3.4-1]
+    await publish(context, published(), admitted, work.since);
+    answer('puback', packetIdsOf(run as readonly Publish[])); // [MQTT-3.3.4-1]
     return undefined;
   }
   const connection = await admitted;
   switch (first?.type) {
     case 'publish':
-      await publishOnce(context, connection, run as readonly Publish[], work.since);
+      await publishOnce(context, connection, published(), work.since);
       answer('pubrec', packetIdsOf(run as readonly Publish[])); // [MQTT-4.3.3-2]
       return undefined;
     case 'pubrel':

@@ -56,7 +56,7 @@ export const announceConnectFailed = (
   );
 
 /** @param session as it was on the connection that is over */
-export const announceDisconnected = async (
+export const announceDisconnected = (
   context: Context,
   clientId: ClientId,
   { generation, version, grant }: Session,
@@ -65,25 +65,21 @@ export const announceDisconnected = async (
   announce(
     context,
     'presence/disconnected',
-    { clientId, generation },
+    { clientId, generation, grant },
     {
-      principalIdentifier: await context.authority.principalOf(grant),
       clientInitiatedDisconnect: disconnectReason === 'CLIENT_INITIATED_DISCONNECT',
       disconnectReason,
       versionNumber: version,
     },
   );
 
-export const announceSubscriptions = async (
+export const announceSubscriptions = (
   context: Context,
   eventType: 'subscribed' | 'unsubscribed',
-  { clientId, generation, grant }: SessionEpoch,
+  session: SessionEpoch,
   topics: readonly string[],
-): Promise<void> => {
-  if (topics.length === 0) return;
-  const principalIdentifier = await context.authority.principalOf(grant);
-  await announce(context, `subscriptions/${eventType}`, { clientId, generation }, { principalIdentifier, topics });
-};
+): Promise<void> =>
+  topics.length === 0 ? Promise.resolve() : announce(context, `subscriptions/${eventType}`, session, { topics });
 
 export const announceExpired = (context: Context, session: SessionAddress): Promise<void> =>
   announce(context, 'session/expired', session, {});
@@ -91,18 +87,19 @@ export const announceExpired = (context: Context, session: SessionAddress): Prom
 const announce = async (
   context: Context,
   event: string,
-  { clientId, generation }: SessionAddress,
+  { clientId, generation, grant }: SessionAddress & Partial<Pick<SessionEpoch, 'grant'>>,
   fields: Readonly<Record<string, unknown>>,
 ): Promise<void> => {
   if (context.settings.lifecycleEvents === 'off' || /[+#]/.test(clientId)) return;
-  const payload = {
-    clientId,
-    timestamp: context.clock.now(),
-    eventType: event.slice(event.indexOf('/') + 1),
-    sessionIdentifier: uuidOf(context.secrets.hash(generation)),
-    ...fields,
-  };
   try {
+    const payload = {
+      clientId,
+      timestamp: context.clock.now(),
+      eventType: event.slice(event.indexOf('/') + 1),
+      sessionIdentifier: uuidOf(context.secrets.hash(generation)),
+      ...(grant !== undefined && { principalIdentifier: await context.authority.principalOf(grant) }),
+      ...fields,
+    };
     await context.timers.send(
       { job: 'announce', topic: `$aws/events/${event}/${clientId}`, payload: JSON.stringify(payload) },
       0,

@@ -6,13 +6,15 @@
  * - The secret is good for one epoch, so it is good once.
  */
 import { encodeResumeToken, parseResumeToken } from '../mqtt/resume-token.ts';
-import { announce, type Connection, isAuthorizationOver, open } from '../session/connection.ts';
+import { announce, type Connection, isUnauthorized, open } from '../session/connection.ts';
 import type { ClientId, ConnectionId } from '../session/ids.ts';
 import { epochOf, type Session } from '../session/session.ts';
 import { move } from '../session/transitions.ts';
+import type { Origin } from './connect.ts';
 import type { Context } from './context.ts';
 import { together } from './in-parallel.ts';
 import { loseConnection } from './lose-connection.ts';
+import { movedGrant } from './moved-grant.ts';
 import { NotConnected } from './not-connected.ts';
 import { refreshIfDue } from './refresh.ts';
 
@@ -27,12 +29,14 @@ export interface Moved {
 }
 
 /** @throws NotConnected where the token is wrong, was used, or its connection is over */
-export async function moveSession(context: Context, connectionId: ConnectionId, token: string): Promise<Moved> {
+export async function moveSession(context: Context, { connectionId, sourceIp }: Origin, token: string): Promise<Moved> {
   const { clientId, session } = await sessionOf(context, token);
   const former = await context.connections.read(session.connectionId);
   if (former?.state !== 'connected') throw new NotConnected(WRONG_TOKEN);
+  // The connection's own, which is as new as its `reauthorizeAt`: the session that was read may be older than that.
+  const grant = await movedGrant(context, clientId, { ...session, grant: former.grant }, sourceIp);
   const now = context.clock.now();
-  if (isAuthorizationOver(former, now)) throw new NotConnected('what the client has proved to be has run out');
+  if (isUnauthorized(former, now)) throw new NotConnected('what the client has proved to be has run out');
   const announced = await context.connections.change(connectionId, announce(clientId, now));
   if (!announced.done) throw new NotConnected();
   // Before the session is there: whoever looks at it there may have to ask at once.
@@ -41,6 +45,7 @@ export async function moveSession(context: Context, connectionId: ConnectionId, 
   const secret = context.secrets.create();
   const next = {
     connectionId,
+    grant,
     resumption: context.secrets.hash(secret),
     windowLeft: context.settings.maxInFlight,
     refreshedAt: await refreshIfDue(context, clientId, session, now),

@@ -198,11 +198,11 @@ export interface Principal {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** Logins with a wrong password under one name, known or not. */
+/** Logins with a wrong password under one name, known or not, since the last with the right one (`failed-logins.ts`). */
 export interface FailedLogins {
   readonly failures: number;
-  /** ms since 1970 */
-  readonly lockedUntil: number;
+  /** When the last of them was, ms since 1970; 0: never. */
+  readonly failedAt: number;
 }
 
 export interface Identity {
@@ -239,14 +239,18 @@ export interface IdentityAdministration {
 
 /** Passwords are kept as salted, slow hashes: one that gets out tells little. */
 export interface Passwords {
+  /** @throws RangeError where the password is empty or too long */
   hash(password: Uint8Array): Promise<string>;
-  /** In the same time whether the hash is right, wrong, or there is none. */
+  /** At the same cost whether the password is right or wrong, and where there is no hash. */
   matches(password: Uint8Array, hash: string | undefined): Promise<boolean>;
 }
 
 /** JSON Web Tokens of the issuer that the settings name. */
 export interface Tokens {
-  /** `problem`: for the log; holds nothing of the token. @throws when the issuer's keys cannot be had */
+  /**
+   * Valid: signed by the issuer, for this broker, and not before or after its time.
+   * `problem`: for the log; holds nothing of the token. @throws when the issuer's keys cannot be had
+   */
   verify(
     token: string,
   ): Promise<

@@ -16,6 +16,7 @@ import type { Context } from './context.ts';
 import { type Delivered, deliver } from './deliver.ts';
 import { inParallel, together, WIDTH } from './in-parallel.ts';
 import { abandonConnection } from './lose-connection.ts';
+import { receivableBy } from './may-receive.ts';
 import type { Subscriber } from './ports.ts';
 import { post } from './post.ts';
 import { retainPublished } from './retain.ts';
@@ -89,7 +90,9 @@ export const postOnce = async (
     const session = await context.sessions.read(to.clientId);
     if (!isAlive(session, to.generation)) return isForgotten(session, to.generation) ? 'forgotten' : 'dead';
     if (session.status !== 'online') return 'dropped';
-    const packets = messages.map(({ topic, payload, retain }) =>
+    const allowed = await receivableBy(context, to, session.grant, messages);
+    if (allowed.length === 0) return 'dropped';
+    const packets = allowed.map(({ topic, payload, retain }) =>
       encode({ type: 'publish', topic, payload, qos: 0, dup: false, retain }),
     );
     const posted = await post(context, session.connectionId, packets);

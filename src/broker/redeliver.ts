@@ -18,6 +18,7 @@ import { chooseAgain, leaveToTick, putInOrder } from './choose-copy.ts';
 import { type Context, stillAtWork } from './context.ts';
 import { encodePublish, OVERDUE, RETRY_AFTER } from './deliver.ts';
 import { abandonConnection, giveUpConnection } from './lose-connection.ts';
+import { receivableBy } from './may-receive.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
 
@@ -188,12 +189,14 @@ const oneRound = async (context: Context, work: Work): Promise<Round> => {
   const budget = Math.max(0, context.settings.redeliveryRate - work.spent);
   // A backlog that is counted down to what was deleted has nothing left in the queue, which may not even exist.
   const mayReceive = work.session.backlog > work.deleted && budget > 0 && work.session.windowLeft > 0;
-  const received = mayReceive ? await context.queues.receive(tick, Math.min(BATCH, budget)) : [];
+  const stored = mayReceive ? await context.queues.receive(tick, Math.min(BATCH, budget)) : [];
   work.looked ||= mayReceive;
-  work.received += received.length;
+  work.received += stored.length;
+  const received = await receivableBy(context, tick, work.session.grant, stored);
+  const refused = stored.filter((message) => !received.includes(message));
 
   // Looked at after the receive: what a worker before this one has put in flight must not be sent as new.
-  const inFlight = await context.inFlight.list(tick);
+  const inFlight = await withoutRefused(context, work, await context.inFlight.list(tick));
   const plan = planRedelivery({
     tick,
     tookOver: work.tookOver,
@@ -205,7 +208,7 @@ const oneRound = async (context: Context, work: Work): Promise<Round> => {
     sentBefore: context.clock.now() - RETRY_AFTER,
   });
   if (plan === 'newer epoch' || plan === 'unsafe') {
-    await context.queues.release(tick, received);
+    await context.queues.release(tick, stored);
     if (plan === 'newer epoch') return 'stop';
     context.log('resend-unsafe', { clientId: tick.clientId, inFlight: inFlight.length });
     return giveUp(context, work);
@@ -213,7 +216,7 @@ const oneRound = async (context: Context, work: Work): Promise<Round> => {
   if (plan.giveBack.length > 0) await context.queues.release(tick, plan.giveBack);
   work.leftOver = plan.leftOver;
   work.ownLeftOver = plan.ownLeftOver;
-  const batch = [...plan.inFlightAlready, ...plan.fresh];
+  const batch = [...plan.inFlightAlready, ...plan.fresh, ...refused];
 
   const nothingToPost = plan.resend.length + plan.fresh.length === 0;
   if (nothingToPost && seemsLeaked(context, work, inFlight)) {
@@ -235,7 +238,28 @@ const oneRound = async (context: Context, work: Work): Promise<Round> => {
     work.deletedBytes += deleted.reduce((sum, message) => sum + storedBytes(message), 0);
     work.hidden ||= deleted.length < batch.length;
   }
-  return nothingToPost ? 'nothing' : 'posted';
+  return nothingToPost && refused.length === 0 ? 'nothing' : 'posted';
+};
+
+/**
+ * What the client may no longer receive is not sent again on this connection: it is taken out of flight. Whether it has come on an
+ * earlier one nobody knows.
+ */
+const withoutRefused = async (
+  context: Context,
+  { tick, session }: Work,
+  inFlight: readonly InFlight[],
+): Promise<readonly InFlight[]> => {
+  const due = inFlight.filter(({ epoch, released }) => epoch < tick.epoch && !released);
+  const allowed = await receivableBy(context, tick, session.grant, due);
+  const refused = due.filter((record) => !allowed.includes(record));
+  for (const { packetId, id } of refused) {
+    await context.inFlight.remove(tick, packetId, [
+      ['=', 'id', id], // else it takes the packet id's next owner
+      ['<', 'epoch', tick.epoch], // else it takes what the next connection has sent
+    ]);
+  }
+  return inFlight.filter((record) => !refused.includes(record));
 };
 
 /**

@@ -2,7 +2,7 @@
  * What a session owns is not written again as long as nothing happens to it: so that DynamoDB does not collect it, its time to
  * live is set anew every 13 days, by a job, when its client connects or its session moves.
  */
-import { type ClientId, NO_WILL } from '../session/ids.ts';
+import { type ClientId, NO_GRANT, NO_WILL } from '../session/ids.ts';
 import { isAlive, type Session, type SessionAddress } from '../session/session.ts';
 import type { Context } from './context.ts';
 import { SESSION_REFRESH } from './time-to-live.ts';
@@ -34,6 +34,8 @@ export async function refresh(context: Context, session: SessionAddress): Promis
       if: [['=', 'active', true]], // else the trace of an UNSUBSCRIBE stays for weeks
     });
   }
+  const grant = current.grant === NO_GRANT ? undefined : await context.identity.grant(current.grant);
+  if (grant) await context.identity.keepGrant(current.grant, grant);
   if (current.will !== NO_WILL) {
     await context.wills.change(session.clientId, current.will, {
       name: 'keepWill',

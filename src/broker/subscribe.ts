@@ -14,6 +14,7 @@ import { topicFilterProblem } from '../mqtt/topic.ts';
 import type { Change } from '../session/change.ts';
 import { isAlive, type SessionEpoch } from '../session/session.ts';
 import { storesMessages } from '../session/transitions.ts';
+import { firstProblem } from './authorize-connect.ts';
 import type { Context } from './context.ts';
 import { inParallel, together, WIDTH } from './in-parallel.ts';
 import { announceSubscriptions } from './lifecycle.ts';
@@ -35,8 +36,12 @@ export async function subscribe(
   packet: Subscribe,
 ): Promise<readonly SubackReturnCode[]> {
   const held = new Set(await filtersOf(context, session));
+  const permit = await context.authority.permitOf(session.grant, session.clientId);
   const decisions = packet.subscriptions.map(({ topicFilter, qos }) => {
-    const problem = topicFilterProblem(topicFilter, context.settings) ?? tooMany(context, held, topicFilter);
+    const problem =
+      topicFilterProblem(topicFilter, context.settings) ??
+      firstProblem(permit, [{ action: 'iot:Subscribe', resource: `topicfilter/${topicFilter}` }]) ??
+      tooMany(context, held, topicFilter);
     if (!problem) held.add(topicFilter);
     return { topicFilter, qos: qos === 2 && context.settings.qos2 === 'off' ? 1 : qos, problem };
   });

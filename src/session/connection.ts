@@ -83,7 +83,7 @@ export const renew = (grant: GrantId, reauthorizeAt: number): ConnectionChange =
 // ── Authorization ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Whether what the client has proved to be has come to its end. */
-export const isAuthorizationOver = ({ authorizedUntil }: Connection, now: number): boolean =>
+export const isUnauthorized = ({ authorizedUntil }: Connection, now: number): boolean =>
   authorizedUntil > 0 && now >= authorizedUntil;
 
 /** Whether the operator's authorizer is to be asked again. */

@@ -106,7 +106,7 @@ export const resume = (
 /** The session moves to another connection of the same client, without a CONNECT (wire §8). Queued, as above. */
 export const move = (
   session: Session,
-  next: NextConnection & Pick<Session, 'refreshedAt'>,
+  next: NextConnection & Pick<Session, 'refreshedAt' | 'grant'>,
   now: number,
 ): SessionChange => ({
   name: 'move',

@@ -25,6 +25,13 @@ export interface Will {
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
 }
+export interface ConnectOptions {
+  readonly clean?: boolean;
+  readonly keepalive?: number;
+  readonly will?: Will;
+  readonly username?: string;
+  readonly password?: Buffer;
+}
 export type Received = Record<string, unknown> & { readonly cmd: string };
 
 export const defaultSettings: Settings = {
@@ -205,7 +212,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
     /** A client that has connected; fails where CONNACK does not say 0. */
     connect: async (
       clientId: string,
-      { watched, ...options }: { clean?: boolean; keepalive?: number; will?: Will; watched?: boolean } = {},
+      { watched, ...options }: ConnectOptions & { readonly watched?: boolean } = {},
     ) => {
       const socket = watched ? await world.handshake() : world.open();
       const { packets, token } = await socket.send({ ...connectPacket(clientId), ...options } as Packet);

@@ -4,10 +4,19 @@ import { synthesised } from './synthesised.ts';
 
 const where = 'Settings are given with -c name=value, or in cdk.json under "context".';
 
-test('needs no settings', () => {
+test('needs to be told how clients prove who they are, and nothing else', () => {
   const { exitCode, said, template } = synthesised();
   expect({ exitCode, said }).toEqual({ exitCode: 0, said: [] });
   expect(Object.keys(template.Resources)).not.toHaveLength(0);
+});
+
+test('fails without that, and names the choices', () => {
+  const { exitCode, said } = synthesised({ authentication: undefined });
+  expect(exitCode).toBe(1);
+  expect(said.join('\n')).toContain(
+    'setting authentication is missing: it must be one or several of password, jwt, custom, iam, separated by commas, or none',
+  );
+  expect(said.join('\n')).toContain(where);
 });
 
 test.each<[Record<string, unknown>, string]>([
@@ -47,7 +56,7 @@ test.each([
 
 test('as a command it ends with code 1 and no stack trace', () => {
   const { status, stderr, stdout } = spawnSync(process.execPath, ['--import', 'tsx', 'bin/app.ts'], {
-    env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ maxInFlight: '1000000' }) },
+    env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ authentication: 'none', maxInFlight: '1000000' }) },
     encoding: 'utf8',
   });
   expect({ status, stdout, stderr }).toEqual({

@@ -15,6 +15,7 @@ const ids = (type: string) => [...ofType(template, type).keys()].sort();
 test('what holds data, an address or a queue keeps its logical id for ever', () => {
   // Another id makes CloudFormation create a new one and forget, or delete, the old: change nothing here lightly.
   expect(ids('AWS::DynamoDB::Table')).toEqual([
+    'TablesIdentityC4B603FE',
     'TablesRetainedFC0689EE',
     'TablesSessions486350CB',
     'TablesSubscriptionsEF5802C5',
@@ -38,7 +39,7 @@ test('what holds data, an address or a queue keeps its logical id for ever', () 
 
 describe('tables', () => {
   test('are billed on demand, forget by ttl, can be restored, and outlive the stack', () => {
-    stack.resourceCountIs('AWS::DynamoDB::Table', 3);
+    stack.resourceCountIs('AWS::DynamoDB::Table', 4);
     stack.allResources('AWS::DynamoDB::Table', {
       DeletionPolicy: 'Retain',
       UpdateReplacePolicy: 'Retain',
@@ -228,9 +229,16 @@ describe('Lambdas', () => {
     for (const lambda of lambdas.values()) {
       expect(lambda.Properties.Environment.Variables).toEqual({
         STACK_NAME: 'serverless-mqtt',
-        SETTINGS: JSON.stringify(brokerPart(readDeploymentSettings({}))),
+        SETTINGS: JSON.stringify(brokerPart(readDeploymentSettings({ authentication: 'none' }))),
         SESSIONS_TABLE: { Ref: 'TablesSessions486350CB' },
         SUBSCRIPTIONS_TABLE: { Ref: 'TablesSubscriptionsEF5802C5' },
+        IDENTITY_TABLE: { Ref: 'TablesIdentityC4B603FE' },
+        POLICY_ARN_BASE: {
+          'Fn::Join': [
+            '',
+            ['arn:', { Ref: 'AWS::Partition' }, ':iot:', { Ref: 'AWS::Region' }, ':', { Ref: 'AWS::AccountId' }, ':'],
+          ],
+        },
         RETAINED_TABLE: { Ref: 'TablesRetainedFC0689EE' },
         REDELIVERY_QUEUE_URL: { Ref: 'QueuesRedelivery690ED472' },
         TIMERS_QUEUE_URL: { Ref: 'QueuesTimers07861ADA' },
@@ -293,6 +301,7 @@ test('the outputs say where to connect and where the data is', () => {
     'SessionsTableName',
     'SubscriptionsTableName',
     'RetainedTableName',
+    'IdentityTableName',
     'ClientQueuePrefix',
   ]);
   expect(JSON.stringify(template.Outputs.Url?.Value)).toMatch(/"wss:\/\/",.*"\/mqtt"/);

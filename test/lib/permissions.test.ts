@@ -20,6 +20,9 @@ const sessions = '{TablesSessions486350CB.Arn}';
 const expiry = `${sessions}/index/expiry`;
 const subscriptions = '{TablesSubscriptionsEF5802C5.Arn}';
 const retained = '{TablesRetainedFC0689EE.Arn}';
+const identity = '{TablesIdentityC4B603FE.Arn}';
+/** Only under the keys that the broker itself writes. */
+const ownIdentity = `${identity} where ForAllValues:StringLike dynamodb:LeadingKeys grant#*, logins#*`;
 const redelivery = '{QueuesRedelivery690ED472.Arn}';
 const timers = '{QueuesTimers07861ADA.Arn}';
 
@@ -33,6 +36,8 @@ const expected: Record<string, Record<string, string[]>> = {
     [sessions]: items,
     [subscriptions]: itemsBut('PutItem'),
     [retained]: itemsBut('DeleteItem'),
+    [identity]: ['dynamodb:GetItem'],
+    [ownIdentity]: ['dynamodb:PutItem', 'dynamodb:UpdateItem'],
     [clientQueues]: ['sqs:CreateQueue', send],
     [redelivery]: [send],
     [timers]: [send],
@@ -42,11 +47,13 @@ const expected: Record<string, Record<string, string[]>> = {
   DisconnectRole: {
     '{DisconnectLogs.Arn}': logs,
     [sessions]: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    [identity]: ['dynamodb:GetItem'],
     [timers]: [send],
   },
   RedeliverRole: {
     '{RedeliverLogs.Arn}': logs,
     [sessions]: items,
+    [identity]: ['dynamodb:GetItem'],
     [clientQueues]: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'],
     [redelivery]: [...consume, send],
     [timers]: [send],
@@ -58,6 +65,8 @@ const expected: Record<string, Record<string, string[]>> = {
     [sessions]: items,
     [subscriptions]: itemsBut('PutItem'),
     [retained]: itemsBut('DeleteItem'),
+    [identity]: ['dynamodb:GetItem'],
+    [ownIdentity]: ['dynamodb:PutItem'],
     [expiry]: ['dynamodb:Query'],
     [clientQueues]: ['sqs:CreateQueue', 'sqs:DeleteQueue', send],
     '*': ['sqs:ListQueues'], // which knows no resource
@@ -81,13 +90,21 @@ const inWords = (value: unknown): string => {
 
 const listed = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
 
+const where = (condition: Record<string, Record<string, string[]>> | undefined): string =>
+  Object.entries(condition ?? {})
+    .flatMap(([operator, keys]) =>
+      Object.entries(keys).map(([key, values]) => ` where ${operator} ${key} ${values.join(', ')}`),
+    )
+    .join('');
+
 const allowedBy = (role: Resource): Record<string, string[]> => {
   const allowed: Record<string, string[]> = {};
   for (const policy of role.Properties.Policies) {
     for (const statement of policy.PolicyDocument.Statement) {
       expect(statement.Effect).toBe('Allow');
-      expect(Object.keys(statement).sort()).toEqual(['Action', 'Effect', 'Resource', 'Sid']);
-      for (const resource of listed(statement.Resource).map(inWords)) {
+      const { Condition, ...rest } = statement;
+      expect(Object.keys(rest).sort()).toEqual(['Action', 'Effect', 'Resource', 'Sid']);
+      for (const resource of listed(statement.Resource).map((each) => `${inWords(each)}${where(Condition)}`)) {
         allowed[resource] = [...(allowed[resource] ?? []), ...(listed(statement.Action) as string[])].sort();
       }
     }

@@ -9,7 +9,7 @@ import {
 
 const said = (given: Record<string, unknown>): string => {
   try {
-    readDeploymentSettings(given);
+    readDeploymentSettings({ authentication: 'none', ...given });
   } catch (error) {
     if (error instanceof SettingsError) return error.message;
     throw error;
@@ -17,7 +17,15 @@ const said = (given: Record<string, unknown>): string => {
   return '';
 };
 
-const value = (name: string, given: unknown) => Object.entries(readDeploymentSettings({ [name]: given }));
+/** What the ways to prove who one is need besides. */
+const proofs = {
+  jwtIssuer: 'https://issuer.example',
+  jwtAudience: 'devices',
+  customAuthorizerArn: 'arn:aws:lambda:us-east-1:123456789012:function:authorizer',
+};
+
+const value = (name: string, given: unknown) =>
+  Object.entries(readDeploymentSettings({ authentication: 'none', [name]: given }));
 
 describe('a whole-number setting', () => {
   const bounds: [name: string, least: number, most: number][] = [
@@ -32,6 +40,9 @@ describe('a whole-number setting', () => {
     ['maxTopicBytes', 8, 900],
     ['maxTopicLevels', 1, 128],
     ['maxFilterShapes', 1, 1_000],
+    ['policyCheckSeconds', 1, 45],
+    ['policyCacheSeconds', 1, 86_400],
+    ['policyCacheEntries', 1, 100_000],
     ['logRetentionDays', 1, 3_653],
     ['lambdaMemoryMb', 128, 10_240],
     ['redeliveryConcurrency', 2, 1_000],
@@ -45,7 +56,9 @@ describe('a whole-number setting', () => {
   });
 
   test('the table above has all of them', () => {
-    const all = Object.entries(readDeploymentSettings({})).filter(([, byDefault]) => typeof byDefault === 'number');
+    const all = Object.entries(readDeploymentSettings({ authentication: 'none' })).filter(
+      ([, byDefault]) => typeof byDefault === 'number',
+    );
     expect(bounds.map(([name]) => name).sort()).toEqual(all.map(([name]) => name).sort());
   });
 
@@ -76,6 +89,26 @@ describe('a setting with rules of its own', () => {
     expect(said({ lifecycleEvents: true })).toBe('setting lifecycleEvents is true: it must be one of on, off');
   });
 
+  test.each(['none', 'password', 'jwt,password', 'password,jwt,custom,iam'])('authentication may be %s', (given) => {
+    const { authentication } = readDeploymentSettings({ ...proofs, authentication: given });
+    expect(authentication).toBe(given);
+  });
+
+  test.each(['', 'open', 'none,password', 'password,password', 'password, jwt', 'password,', 5, true])(
+    'authentication may not be %j',
+    (given) => {
+      expect(said({ authentication: given })).toBe(
+        `setting authentication is ${JSON.stringify(given)}: it must be one or several of password, jwt, custom, iam, separated by commas, or none`,
+      );
+    },
+  );
+
+  test('authentication has no default', () => {
+    expect(said({ authentication: undefined })).toBe(
+      'setting authentication is missing: it must be one or several of password, jwt, custom, iam, separated by commas, or none',
+    );
+  });
+
   test.each(['a', 'Broker-2', 'x'.repeat(32)])('stackName may be %s', (given) => {
     expect(value('stackName', given)).toContainEqual(['stackName', given]);
   });
@@ -95,13 +128,15 @@ describe('a setting with rules of its own', () => {
 
 describe('settings together', () => {
   test('what is not given has its default', () => {
-    const defaults = readDeploymentSettings({});
+    const defaults = readDeploymentSettings({ authentication: 'none' });
     expect(Object.keys(defaults)).toEqual([...Object.keys(brokerSettings), ...Object.keys(deploymentSettings)]);
     expect(defaults).toMatchObject({ redeliveryRate: 10, sessionExpirySeconds: 3_600, liveTraffic: 'ordered' });
   });
 
   test('every default keeps the rules of its setting', () => {
-    expect(readDeploymentSettings(readDeploymentSettings({}))).toEqual(readDeploymentSettings({}));
+    expect(readDeploymentSettings(readDeploymentSettings({ authentication: 'none' }))).toEqual(
+      readDeploymentSettings({ authentication: 'none' }),
+    );
   });
 
   test('the message names every wrong value and every unknown name', () => {
@@ -118,7 +153,7 @@ describe('settings together', () => {
   });
 
   test('the broker reads back the part made for it', () => {
-    const part = brokerPart(readDeploymentSettings({ redeliveryRate: 7 }));
+    const part = brokerPart(readDeploymentSettings({ authentication: 'none', redeliveryRate: 7 }));
     expect(readBrokerSettings(JSON.parse(JSON.stringify(part)))).toEqual(part);
     expect(part).toMatchObject({ redeliveryRate: 7 });
     expect(Object.keys(part)).toEqual(Object.keys(brokerSettings));

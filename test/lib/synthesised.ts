@@ -32,7 +32,7 @@ export const synthesised = (context: Readonly<Record<string, unknown>> = {}): Sy
     const exitCode = runApp({
       root: process.cwd(),
       outdir,
-      context: { 'aws:cdk:bundling-stacks': [], ...context },
+      context: { 'aws:cdk:bundling-stacks': [], authentication: 'none', ...context },
       say: (line) => said.push(line),
     });
     const file = join(outdir, `${context.stackName ?? 'serverless-mqtt'}.template.json`);

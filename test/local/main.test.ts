@@ -28,7 +28,10 @@ test.each([
   [['--port', '65536'], '--port is 65536'],
   [['--setting', 'redeliveryRate'], 'NAME=VALUE'],
   [['--setting', 'lambdaMemoryMb=512'], 'lambdaMemoryMb means something on AWS only'],
-  [['--authorizer', 'a.mjs', '--setting', 'authentication=password'], 'nobody would ask it, as authentication is password'],
+  [
+    ['--authorizer', 'a.mjs', '--setting', 'authentication=password'],
+    'nobody would ask it, as authentication is password',
+  ],
   [
     ['--authorizer', 'a.mjs', '--setting', 'customAuthorizerArn=arn:aws:lambda:us-east-1:123456789012:function:a'],
     'customAuthorizerArn means something on AWS only',

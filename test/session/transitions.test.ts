@@ -107,12 +107,18 @@ const rows: Readonly<Record<string, Row>> = {
   move: {
     change: transitions.move(
       { ...direct, leaseUntil: NOW + 1, will: 'first=' as WillId },
-      { connectionId: NEW_CONNECTION, resumption: 'next hash', windowLeft: 9, refreshedAt: NOW - 7 },
+      {
+        connectionId: NEW_CONNECTION,
+        resumption: 'next hash',
+        grant: 'moved' as GrantId,
+        windowLeft: 9,
+        refreshedAt: NOW - 7,
+      },
       NOW,
     ),
     given: { ...direct, leaseUntil: NOW + 1, will: 'first=' as WillId },
     refusedBy: [...otherEpochs, ...notConnected, { status: 'connecting' }],
-    after: { ...connectedAnew, windowLeft: 9, refreshedAt: NOW - 7 },
+    after: { ...connectedAnew, grant: 'moved' as GrantId, windowLeft: 9, refreshedAt: NOW - 7 },
   },
   goOffline: {
     change: transitions.goOffline(epoch, NOW + 5),

@@ -1,0 +1,25 @@
+/** What a client is known as where its session has moved: where it comes from is part of that, and policies may ask for it. */
+import { type ClientId, type GrantId, NO_WILL } from '../session/ids.ts';
+import type { Session } from '../session/session.ts';
+import { keepGrant, problemOf } from './authorize-connect.ts';
+import type { Context } from './context.ts';
+import { NotConnected } from './not-connected.ts';
+
+/** @throws NotConnected where it may not connect from there */
+export async function movedGrant(
+  context: Context,
+  clientId: ClientId,
+  session: Session,
+  sourceIp: string | undefined,
+): Promise<GrantId> {
+  if (context.authority.isOpen) return session.grant;
+  const former = await context.identity.grant(session.grant);
+  if (!former) throw new NotConnected('what its client has proved to be is not known any more');
+  if (former.values['aws:sourceip'] === sourceIp) return session.grant;
+  const { 'aws:sourceip': _, ...values } = former.values;
+  const grant = { ...former, values: { ...values, ...(sourceIp !== undefined && { 'aws:sourceip': sourceIp }) } };
+  const will = session.will === NO_WILL ? undefined : await context.wills.read(clientId, session.will);
+  const problem = await problemOf(context, grant, clientId, { persistent: session.persistent, will });
+  if (problem) throw new NotConnected(`${grant.principal}: ${problem}`);
+  return keepGrant(context, grant);
+}
