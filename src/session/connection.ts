@@ -69,7 +69,7 @@ export const leaveCheck = (number: number): ConnectionChange => ({
 /** Somebody asks the operator's authorizer again, and has until `leaseUntil` to bring its answer here. */
 export const claimRenewal = ({ reauthorizeAt }: Connection, leaseUntil: number): ConnectionChange => ({
   name: 'claimRenewal',
-  if: [['=', 'reauthorizeAt', reauthorizeAt]], // else two ask at a time, and what the one writes the other half overwrites
+  if: [['=', 'reauthorizeAt', reauthorizeAt]], // else two ask at the same time, and the answers get mixed up
   set: { reauthorizeAt: leaseUntil },
 });
 
