@@ -16,6 +16,10 @@ const counted: Readonly<Record<string, (fields: Fields) => Counted | undefined>>
   'storage-bound': ({ refused }) => ['MessagesRefused', Number(refused)],
   connected: ({ sessionPresent }) => [sessionPresent ? 'SessionsResumed' : 'SessionsCreated', 1],
   'session-ended': ({ cause }) => (cause === 'expired' ? ['SessionsExpired', 1] : undefined),
+  'connect-refused': () => ['ConnectsRefused', 1],
+  violation: ({ reason }) => (reason === 'not-authorized' ? ['PublishesRefused', 1] : undefined),
+  'publish-dropped': ({ messages }) => ['PublishesRefused', Number(messages)],
+  'receive-refused': ({ messages }) => ['DeliveriesRefused', Number(messages)],
   'will-published': () => ['WillsPublished', 1],
 };
 

@@ -113,7 +113,7 @@ export const brokerSettings = {
     'close',
   ),
   policyCheckSeconds: v.optional(
-    integer(1, 45, 's', 'How often a Lambda that is at work asks whether policies or principals were changed.'),
+    integer(1, 30, 's', 'How often a Lambda that is at work asks whether policies or principals were changed.'),
     20,
   ),
   policyCacheSeconds: v.optional(
@@ -138,7 +138,7 @@ export const brokerSettings = {
     matching(
       /^[^\s,]*(,[^\s,]+)*$/,
       'names separated by commas',
-      'Authentication jwt: for whom tokens are issued, as the claim aud (or client_id, of Cognito) says.',
+      'Authentication jwt: for whom tokens are issued, one of these, as the claim aud (of an access token of Cognito: client_id) says.',
     ),
     '',
   ),
@@ -304,14 +304,22 @@ export const readDeploymentSettings = (given: Readonly<Record<string, unknown>>)
 /** The part of all settings that the Lambdas get. */
 export const brokerPart = (settings: DeploymentSettings): BrokerSettings => v.parse(brokerSchema, settings);
 
-/** What settings ask of each other, and do not have. */
-const missingFor = ({ authentication, customAuthorizerArn }: BrokerSettings): readonly string[] => [
-  ...(authentication.split(',').includes('custom') && customAuthorizerArn === ''
-    ? [
-        'setting customAuthorizerArn is "": authentication custom needs the ARN of the function to ask (on a laptop: npm start -- --authorizer FILE)',
-      ]
-    : []),
+/** What a way of authentication cannot do without. */
+const needs: readonly (readonly [method: AuthenticationMethod, setting: keyof BrokerSettings, what: string])[] = [
+  ['jwt', 'jwtIssuer', 'the URL of whoever issues the tokens'],
+  [
+    'jwt',
+    'jwtAudience',
+    "this broker's name with the issuer, or tokens that are for other services would be good here, too",
+  ],
+  ['custom', 'customAuthorizerArn', 'the ARN of the function to ask (on a laptop: npm start -- --authorizer FILE)'],
 ];
+
+/** What settings ask of each other, and do not have. */
+const missingFor = (settings: BrokerSettings): readonly string[] =>
+  needs
+    .filter(([method, name]) => settings.authentication.split(',').includes(method) && settings[name] === '')
+    .map(([method, name, what]) => `setting ${name} is "": authentication ${method} needs ${what}`);
 
 const read = <S extends typeof brokerSchema | typeof deploymentSchema>(
   schema: S,

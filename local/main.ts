@@ -12,6 +12,7 @@ import { inWords } from '../client/bridge/address.ts';
 import { listenForStop } from '../client/bridge/stop-signal.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
 import { SettingsError } from '../lib/settings.ts';
+import { localSettings } from './authorizer.ts';
 import { BridgePortError, type LocalBridge, startLocalBridge } from './bridge.ts';
 import { readCommandLine, type StartCommand, usage } from './command-line.ts';
 import { DataDirectoryTakenError } from './data-directory.ts';
@@ -84,13 +85,11 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
   }
 };
 
-const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, authorizer }: StartCommand): string =>
+const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, ...command }: StartCommand): string =>
   [
     `The broker listens on ${url}, sub-protocol mqtt.base64.`,
     ...forAnyClient(bridge),
-    authorizer === undefined
-      ? 'Any client id may connect: there is no authentication yet.'
-      : `Who may connect says ${authorizer}.`,
+    whoMayConnect(command),
     dataDir === undefined
       ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
       : `Sessions and messages are kept in ${dataDir}.`,
@@ -100,6 +99,14 @@ const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, authorizer
     'Ctrl-C stops the broker.',
     '',
   ].join('\n');
+
+/** On AWS there is no such default: who deploys has to choose. */
+const whoMayConnect = ({ settings, authorizer }: Pick<StartCommand, 'settings' | 'authorizer'>): string => {
+  const { authentication } = localSettings(settings, authorizer !== undefined);
+  return authentication === 'none'
+    ? 'Anybody may do anything here: authentication is none (--setting authentication=password, docs/security.md).'
+    : `Clients have to say who they are: authentication is ${authentication} (docs/security.md).`;
+};
 
 const forAnyClient = ({ ports: { tcp, ws } }: LocalBridge): readonly string[] => {
   const places = [tcp && `mqtt://${inWords(tcp)}`, ws && `ws://${inWords(ws)}`].filter((place) => place !== undefined);

@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/policy/': [],
   'src/broker/': ['src/mqtt/', 'src/session/', 'src/policy/'],
   'src/memory/': ['src/session/', 'src/broker/'],
-  'src/aws/': ['src/session/', 'src/broker/', '@aws-sdk/', 'node:crypto'],
+  'src/aws/': ['src/session/', 'src/broker/', '@aws-sdk/', 'aws-jwt-verify/', 'node:crypto'],
   'lambda/': ['src/', 'lib/settings.ts', 'lib/resources.ts', '@aws-lambda-powertools/metrics'],
   'lib/': ['aws-cdk-lib', 'constructs', 'valibot', 'node:'],
   'client/': [],

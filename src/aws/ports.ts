@@ -88,7 +88,7 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
     retained: createRetainedMessages(createTable({ client: dynamodb, name: resources.retainedTable, clock })),
     identity: createIdentity(createTable({ client: dynamodb, name: resources.identityTable, clock })),
     passwords: scryptPasswords,
-    tokens: createTokens(resources.tokens),
+    tokens: createTokens(resources.tokens, clock),
     authorizer: createAuthorizer(lambda, resources.authorizerArn),
     gateway: createGateway({ client: gateway, clock, postTimeout: resources.postTimeout }),
     queues: createClientQueues({

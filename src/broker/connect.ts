@@ -58,7 +58,7 @@ export async function connect(context: Context, origin: Origin, packet: Connect)
     return refused(admission.returnCode, admission.detail);
   }
   const { grant } = admission;
-  const will = packet.will ? await keepWill(context, clientId, connectionId, packet.will) : NO_WILL;
+  const will = packet.will ? await keepWill(context, clientId, connectionId, packet.will, grant) : NO_WILL;
   const secret = context.secrets.create();
   const next = {
     connectionId,

@@ -66,6 +66,8 @@ export interface IncomingMessages {
 export interface Will extends Message {
   /** Until when somebody is publishing it; 0: nobody has begun to. */
   readonly leaseUntil: number;
+  /** What its client had proved to be. */
+  readonly grant: GrantId;
 }
 
 export interface Wills {
@@ -147,7 +149,8 @@ export interface Connections {
   change(connectionId: ConnectionId, change: Change<Connection>): Promise<Outcome<Connection>>;
   /** Closed for good, known or not. Returns what it was before. */
   close(connectionId: ConnectionId, now: number): Promise<Connection | undefined>;
-  putPiece(connectionId: ConnectionId, piece: Piece): Promise<void>;
+  /** False: there was one in its place, which is replaced. */
+  putPiece(connectionId: ConnectionId, piece: Piece): Promise<boolean>;
   /** The connection together with its pieces, in order of index. */
   readWithPieces(
     connectionId: ConnectionId,

@@ -9,6 +9,7 @@
 import type { Change } from '../session/change.ts';
 import type { WillId } from '../session/ids.ts';
 import { isConnected, type Session } from '../session/session.ts';
+import { firstProblem, questionsOfPublish } from './authorize-connect.ts';
 import { type Context, stillAtWork } from './context.ts';
 import type { Will, WillJob } from './ports.ts';
 import { distribute } from './publish.ts';
@@ -32,6 +33,12 @@ export async function publishWill(context: Context, job: WillJob): Promise<void>
     await context.wills.remove(clientId, id);
     return;
   }
+  const problem = await problemOfWill(context, job, will, session);
+  if (problem) {
+    context.log('will-refused', { clientId, detail: problem });
+    await context.wills.remove(clientId, id);
+    return;
+  }
   if (will.qos === 0) {
     if (!(await context.wills.remove(clientId, id))) return;
   } else {
@@ -50,6 +57,18 @@ export async function publishWill(context: Context, job: WillJob): Promise<void>
   context.log('will-published', { clientId, qos: will.qos });
   if (will.qos > 0) await context.wills.remove(clientId, id);
 }
+
+/** Its client was allowed to publish it at CONNECT. Why it is not now, for the log; a renewed grant counts where there is one. */
+const problemOfWill = async (
+  context: Context,
+  { clientId, will: id }: WillJob,
+  will: Will,
+  session: Session | undefined,
+): Promise<string | undefined> => {
+  if (context.authority.isOpen) return undefined;
+  const grant = session?.will === id ? session.grant : will.grant;
+  return firstProblem(await context.authority.permitOf(grant, clientId), questionsOfPublish(will));
+};
 
 const isStillKept = (session: Session | undefined, id: WillId): boolean =>
   session !== undefined && isConnected(session) && session.will === id;

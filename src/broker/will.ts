@@ -8,7 +8,7 @@
  */
 import type { Will as WillOfConnect } from '../mqtt/packets.ts';
 import { isAtItsLimit } from '../session/connection.ts';
-import { type ClientId, type ConnectionId, NO_WILL, type WillId } from '../session/ids.ts';
+import { type ClientId, type ConnectionId, type GrantId, NO_WILL, type WillId } from '../session/ids.ts';
 import type { SessionEpoch } from '../session/session.ts';
 import { type Context, stillAtWork } from './context.ts';
 import type { DisconnectReason } from './lifecycle.ts';
@@ -25,9 +25,10 @@ export async function keepWill(
   clientId: ClientId,
   connectionId: ConnectionId,
   { topic, payload, qos, retain }: WillOfConnect,
+  grant: GrantId,
 ): Promise<WillId> {
   const id = String(connectionId) as WillId;
-  const will = { id: context.ids.message(), topic, payload, qos, retain, leaseUntil: 0 };
+  const will = { id: context.ids.message(), topic, payload, qos, retain, leaseUntil: 0, grant };
   await context.wills.put(clientId, id, will);
   return id;
 }

@@ -303,6 +303,22 @@ describe('a delivery', () => {
     expect(subscriber.pushes().map(({ topic }) => topic)).toEqual(['a/news']);
   });
 
+  it('of a will whose own client may not publish any more is not made', async () => {
+    const { world, subscriber } = await scene(newsAndSecrets);
+    await world.enter('dying', may(['iot:Publish', 'topic/*']));
+    const dying = await world.connectAs('dying', { will: will('a/news') });
+    await world.enter('dying', may());
+    await settle(world);
+    await dying.drop();
+    world.advance(5_000);
+    await world.runJobs();
+    expect(subscriber.pushes()).toEqual([]);
+    expect(world.logged('will-refused')).toMatchObject([
+      { clientId: 'dying', detail: 'iot:Publish on topic/a/news is not allowed' },
+    ]);
+    expect(world.stores.wills.all()).toEqual([]);
+  });
+
   it('is withheld once the right is taken away, and the connection stays', async () => {
     const { world, publisher, subscriber } = await scene(newsAndSecrets);
     await publisher.send(publishPacket('a/secret', 'before'));

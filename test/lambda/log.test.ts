@@ -34,6 +34,10 @@ describe('the line of an event', () => {
     ['connected', { sessionPresent: true }, 'SessionsResumed', 1],
     ['session-ended', { cause: 'expired' }, 'SessionsExpired', 1],
     ['will-published', {}, 'WillsPublished', 1],
+    ['connect-refused', { detail: 'x' }, 'ConnectsRefused', 1],
+    ['violation', { reason: 'not-authorized', detail: 'x' }, 'PublishesRefused', 1],
+    ['publish-dropped', { messages: 4 }, 'PublishesRefused', 4],
+    ['receive-refused', { messages: 5 }, 'DeliveriesRefused', 5],
   ])('%s %j is counted as %s: %d', (event, more, metric, value) => {
     const fields = { clientId: 'client', ...more };
     log(event, fields);

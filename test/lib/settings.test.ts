@@ -40,7 +40,7 @@ describe('a whole-number setting', () => {
     ['maxTopicBytes', 8, 900],
     ['maxTopicLevels', 1, 128],
     ['maxFilterShapes', 1, 1_000],
-    ['policyCheckSeconds', 1, 45],
+    ['policyCheckSeconds', 1, 30],
     ['policyCacheSeconds', 1, 86_400],
     ['policyCacheEntries', 1, 100_000],
     ['logRetentionDays', 1, 3_653],
@@ -102,6 +102,20 @@ describe('a setting with rules of its own', () => {
       );
     },
   );
+
+  test('authentication jwt needs an issuer and an audience', () => {
+    const missing = [
+      'setting jwtIssuer is "": authentication jwt needs the URL of whoever issues the tokens',
+      'setting jwtAudience is "": authentication jwt needs this broker\'s name with the issuer, or tokens that are for other services would be good here, too',
+    ];
+    const [noIssuer, noAudience] = missing;
+    const [jwtIssuer, jwtAudience] = ['https://issuer.example', 'broker'];
+    expect(said({ authentication: 'password,jwt' })).toBe(missing.join('\n'));
+    expect(said({ authentication: 'jwt', jwtAudience })).toBe(noIssuer);
+    expect(said({ authentication: 'jwt', jwtIssuer })).toBe(noAudience);
+    expect(said({ authentication: 'jwt', jwtIssuer, jwtAudience })).toBe('');
+    expect(said({ authentication: 'password' })).toBe('');
+  });
 
   test('authentication has no default', () => {
     expect(said({ authentication: undefined })).toBe(
