@@ -2,13 +2,8 @@
 
 import { clientQueue, LAMBDA_TIMEOUT_SECONDS, type LambdaEnvironment } from '../lib/resources.ts';
 import { type BrokerSettings, readBrokerSettings } from '../lib/settings.ts';
-import {
-  createAwsClients,
-  createAwsPorts,
-  createDynamoDbClient,
-  createSqsClient,
-  systemClock,
-} from '../src/aws/ports.ts';
+import { systemClock } from '../src/aws/clock.ts';
+import { createAwsClients, createAwsPorts, createDynamoDbClient, createSqsClient } from '../src/aws/ports.ts';
 import { createConnections } from '../src/aws/stores.ts';
 import { createTable } from '../src/aws/table.ts';
 import { createWorkQueue } from '../src/aws/work-queues.ts';

@@ -8,6 +8,9 @@ import { ACCOUNT } from './sqs/queues.ts';
 /** Names of what `lib/resources.ts` describes, as the local stack makes it: its own keys. */
 export const queueUrlBase = (endpoint: string): string => `${endpoint}/${ACCOUNT}/`;
 
+export const IDENTITY_TABLE = 'identity';
+export const POLICY_ARN_BASE = `arn:aws:iot:${LOCAL_REGION}:${ACCOUNT}:`;
+
 export const stackEnvironment = (
   endpoint: string,
   stageName: string,
@@ -20,8 +23,8 @@ export const stackEnvironment = (
     SESSIONS_TABLE: 'sessions',
     SUBSCRIPTIONS_TABLE: 'subscriptions',
     RETAINED_TABLE: 'retained',
-    IDENTITY_TABLE: 'identity',
-    POLICY_ARN_BASE: `arn:aws:iot:${LOCAL_REGION}:${ACCOUNT}:`,
+    IDENTITY_TABLE,
+    POLICY_ARN_BASE,
     REDELIVERY_QUEUE_URL: `${urlBase}redelivery`,
     TIMERS_QUEUE_URL: `${urlBase}timers`,
     CLIENT_QUEUE_PREFIX: clientQueuePrefix(deploymentSettings.stackName.default),

@@ -46,7 +46,7 @@ export const openAuthority: Authority = {
 };
 
 export interface AuthorityOptions {
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, 'version' | 'principal' | 'policy' | 'grant'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: Pick<
@@ -92,10 +92,12 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
     return known as Known;
   };
 
-  const grantOf = (id: GrantId): Promise<Grant | undefined> =>
-    id === NO_GRANT
-      ? Promise.resolve(undefined)
-      : remembered(grants, id, settings.policyCacheEntries, () => identity.grant(id));
+  const grantOf = async (id: GrantId): Promise<Grant | undefined> => {
+    if (id === NO_GRANT) return undefined;
+    const grant = await remembered(grants, id, settings.policyCacheEntries, () => identity.grant(id));
+    if (grant === undefined) grants.delete(id); // a client that proves the same again brings it back
+    return grant;
+  };
 
   const policyOf = ({ policies }: Known, name: string): Promise<ReadPolicy | undefined> =>
     remembered(policies, name, settings.policyCacheEntries, async () => {
@@ -111,7 +113,6 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
 
   const load = async (now: Known, grant: Grant, clientId: ClientId): Promise<Permit> => {
     const principal = grant.record === '' ? undefined : await identity.principal(grant.record);
-    if (grant.record !== '' && principal === undefined) return nothing; // it was removed
     const names = [...new Set([...grant.policies, ...(principal?.policies ?? [])])];
     const attached = await Promise.all(names.map((name) => policyOf(now, name)));
     const own = grant.documents.map((document, index) => read({ name: `of the authorizer, ${index + 1}`, document }));
@@ -127,10 +128,11 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
     isOpen: false,
     permitOf: async (id, clientId) => {
       const now = await current();
-      return remembered(now.permits, `${id} ${clientId}`, settings.policyCacheEntries, async () => {
-        const grant = await grantOf(id);
-        return grant === undefined ? nothing : load(now, grant, clientId);
-      });
+      const grant = await grantOf(id);
+      if (grant === undefined) return nothing;
+      return remembered(now.permits, `${id} ${clientId}`, settings.policyCacheEntries, () =>
+        load(now, grant, clientId),
+      );
     },
     permitFor: async (grant, clientId) => load(await current(), grant, clientId),
     lastGrant: (session) => seen.get(session),

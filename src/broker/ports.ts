@@ -149,7 +149,8 @@ export interface Connections {
   change(connectionId: ConnectionId, change: Change<Connection>): Promise<Outcome<Connection>>;
   /** Closed for good, known or not. Returns what it was before. */
   close(connectionId: ConnectionId, now: number): Promise<Connection | undefined>;
-  putPiece(connectionId: ConnectionId, piece: Piece): Promise<void>;
+  /** False: there was one in its place, which is replaced. */
+  putPiece(connectionId: ConnectionId, piece: Piece): Promise<boolean>;
   /** The connection together with its pieces, in order of index. */
   readWithPieces(
     connectionId: ConnectionId,
@@ -230,10 +231,16 @@ export interface Identity {
  * up behind it: one that dies in between has to be made again.
  */
 export interface IdentityAdministration {
-  putPrincipal(name: string, principal: Principal): Promise<void>;
+  /** False: there is one of this name already, and it stays as it is. */
+  addPrincipal(name: string, principal: Principal): Promise<boolean>;
+  /**
+   * Puts what `edit` makes of the principal in its place, and returns it; undefined: there is no such principal. Two accesses: where
+   * somebody else was faster, both are made again.
+   */
+  editPrincipal(name: string, edit: (principal: Principal) => Principal): Promise<Principal | undefined>;
   /** True: it was there. */
   removePrincipal(name: string): Promise<boolean>;
-  /** By name, in any order of names. */
+  /** In any order. A page may be empty and not the last. */
   listPrincipals(after: string | undefined): Promise<Page<readonly [name: string, principal: Principal]>>;
   /** Forgets wrong passwords. True: there were some. */
   unlock(name: string): Promise<boolean>;

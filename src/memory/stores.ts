@@ -249,7 +249,9 @@ function createMemoryConnections(
       return former;
     },
     putPiece: async (connectionId, piece) => {
+      const isNew = parts.get(connectionId, String(piece.index)) === undefined;
       parts.change(connectionId, String(piece.index), { if: [], set: { ...piece } }, PIECE_TIME_TO_LIVE);
+      return isNew;
     },
     readWithPieces: async (connectionId) => ({
       connection: records.get(connectionId, ONLY),

@@ -104,6 +104,8 @@ describe('a CONNECT with user name and password', () => {
     expect((await login('ann')).calls).toEqual([]);
     expect((await login('', 'right')).calls).toEqual([]);
     expect((await login(`${longest}n`, 'right')).calls).toEqual([]);
+    expect(await login('ann', 'x'.repeat(16_382))).toMatchObject({ ...refusal, calls: [] });
+    expect((await login('ann', 'x'.repeat(16_381))).calls).toContain('matches');
   });
 });
 

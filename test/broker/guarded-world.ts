@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../../src/broker/context.ts';
 import type { Ports } from '../../src/broker/ports.ts';
-import { ARN_BASE, connectPacket, createWorld, type Packet, type Will } from './world.ts';
+import { ARN_BASE, connectPacket, createWorld, encodeFrame, type Packet, type Will } from './world.ts';
 
 export const PASSWORD = 'the password of everybody';
 
@@ -34,6 +34,15 @@ export const anyConnect: Statement = [
   { Condition: { 'ForAllValues:StringEquals': { 'iot:ConnectAttributes': ['PersistentConnect', 'LastWill'] } } },
 ];
 
+/** `as`: the user name, if it is not the client id. `from`: the IP address. */
+export interface ConnectOptions {
+  readonly as?: string;
+  readonly from?: string;
+  readonly clean?: boolean;
+  readonly will?: Will;
+  readonly keepalive?: number;
+}
+
 export function createGuardedWorld(
   settings: Partial<Settings> = {},
   override: (ports: Ports) => Partial<Ports> = () => ({}),
@@ -49,10 +58,7 @@ export function createGuardedWorld(
       await identity.putPrincipal(name, { passwordHash, policies: [name], attributes });
     },
     /** Sends a CONNECT and returns what came back. */
-    tryConnect: async (
-      clientId: string,
-      { as = clientId, ...options }: { as?: string; clean?: boolean; will?: Will; keepalive?: number } = {},
-    ) => {
+    tryConnect: async (clientId: string, { as = clientId, from, ...options }: ConnectOptions = {}) => {
       const socket = world.open();
       const packet = {
         ...connectPacket(clientId),
@@ -60,12 +66,12 @@ export function createGuardedWorld(
         password: Buffer.from(PASSWORD),
         ...options,
       } as Packet;
-      const reply = await socket.send(packet);
+      const reply = await socket.frame(encodeFrame([packet]), from);
       const connack = [...reply.packets, ...socket.pushes()].find(({ cmd }) => cmd === 'connack');
       return { socket, reply, returnCode: connack?.returnCode, sessionPresent: connack?.sessionPresent };
     },
     /** A client that has connected; fails where CONNACK does not say 0. */
-    connectAs: async (clientId: string, options: { as?: string; clean?: boolean; will?: Will } = {}) => {
+    connectAs: async (clientId: string, options: ConnectOptions = {}) => {
       const { socket, reply, returnCode, sessionPresent } = await guarded.tryConnect(clientId, options);
       if (returnCode !== 0) throw new Error(`CONNACK ${returnCode}: ${JSON.stringify(world.lines.at(-1))}`);
       return { ...socket, sessionPresent, token: reply.token ?? '' };

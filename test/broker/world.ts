@@ -59,6 +59,7 @@ export const defaultSettings: Settings = {
   jwtPrincipalClaim: 'sub',
   jwtPoliciesClaim: '',
   iamPolicies: '',
+  customAuthorizerTokenKey: '',
 };
 
 /** What policies speak of, in the tests. */
@@ -234,9 +235,14 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       parts.set(unit, pieces);
       return Object.keys(pieces).length === Number(count) ? pieces.join('') : '';
     };
-    const frame = async (body: string) => {
+    const frame = async (body: string, sourceIp?: string) => {
       if (body.length > MAX_FRAME_CHARACTERS) throw new Error('the gateway would close this connection with 1009');
-      const text = await handleFrame(context, { connectionId, body, deadline: now + timing.lambdaTimeout });
+      const text = await handleFrame(context, {
+        connectionId,
+        body,
+        deadline: now + timing.lambdaTimeout,
+        sourceIp,
+      });
       return parseReply(text);
     };
     return {
@@ -245,7 +251,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       send: (...packets: Packet[]) => frame(encodeFrame(packets)),
       bytes: (...bytes: number[]) => frame(Buffer.from(bytes).toString('base64')),
       /** Moves the session of `token` here (wire §8). */
-      move: (token: string) => frame(`^${token}`),
+      move: (token: string, sourceIp?: string) => frame(`^${token}`, sourceIp),
       /** Packets pushed since the last call. */
       pushes: (): Received[] => {
         const socket = sockets.get(connectionId);

@@ -488,8 +488,9 @@ export function storesContract(subject: () => Subject): void {
     it('keeps the parts of a packet in order, the last written of an index', async () => {
       const connection = freshConnection();
       const piece = (index: number, text: string) => ({ index, count: 12, text, receivedAt: 1 });
-      for (const index of [10, 2, 0, 2]) await ports().connections.putPiece(connection, piece(index, `text ${index}`));
-      await ports().connections.putPiece(connection, piece(2, 'newer'));
+      const put = (index: number, text: string) => ports().connections.putPiece(connection, piece(index, text));
+      expect([await put(10, 'text 10'), await put(2, 'text 2'), await put(0, 'text 0')]).toEqual([true, true, true]);
+      expect(await put(2, 'newer')).toBe(false);
       const read = await ports().connections.readWithPieces(connection);
       expect(read).toEqual({
         connection: undefined,

@@ -1,8 +1,8 @@
 /** Enters policies and principals into a local stack, as the operator's commands do. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { LocalStack } from '../../local/stack.ts';
+import { systemClock } from '../../src/aws/clock.ts';
 import { policyKey, principalKey } from '../../src/aws/keys.ts';
-import { systemClock } from '../../src/aws/ports.ts';
 import { createTable } from '../../src/aws/table.ts';
 import type { Principal } from '../../src/broker/ports.ts';
 import { IDENTITY_TIME_TO_LIVE } from '../../src/broker/time-to-live.ts';

@@ -1,0 +1,134 @@
+/**
+ * What a client can try to do more than its policy says, over the wire. Each defence is named in docs/security.md; the rows say
+ * what would happen without it.
+ */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the variables of policies
+import { allow, anyConnect, createGuardedWorld, document, type Statement } from './guarded-world.ts';
+import { payloads, publishPacket, subscribePacket } from './world.ts';
+
+const ownBranch: readonly Statement[] = [
+  ['iot:Connect', 'client/*'],
+  ['iot:Publish', 'topic/up/${iot:ClientId}/*'],
+  ['iot:Subscribe', 'topicfilter/down/${iot:ClientId}/#'],
+  ['iot:Receive', 'topic/down/${iot:ClientId}/*'],
+];
+
+const attacker = async (clientId: string, policy = allow(...ownBranch), settings = {}) => {
+  const world = createGuardedWorld(settings);
+  await world.enter('attacker', policy);
+  await world.enter('service', allow(anyConnect, ['iot:*', '*']));
+  const service = await world.connectAs('service');
+  await service.send(subscribePacket({ 'up/#': 1 }));
+  return { world, service, client: await world.connectAs(clientId, { as: 'attacker' }) };
+};
+
+describe('a client id that means something to somebody', () => {
+  it.each([
+    ['+', 'down/+/#', 'the filter of every client'],
+    ['#', 'down/#/#', 'a filter that MQTT forbids'],
+    ['victim/#', 'down/victim/#/#', 'another one’s branch'],
+    ['victim/x', 'down/victim/x/#', 'a part of another one’s branch'],
+    ['', 'down//#', 'the branch of nobody'],
+  ])('%j is no level of a topic filter: %s would be %s', async (clientId, filter) => {
+    const { client } = await attacker(clientId || 'auto', allow(...ownBranch, ['iot:Subscribe', 'topicfilter/own']));
+    const { packets } = await client.send(subscribePacket({ [filter]: 1, own: 0 }));
+    expect(packets).toMatchObject([{ granted: [0x80, 0] }]);
+  });
+
+  it.each(['*', '?', '*/*', '${iot:ClientId}', '${*}', 'vic*'])('%j stands for itself in a topic', async (clientId) => {
+    const { client, service } = await attacker(clientId, undefined, { unauthorizedPublish: 'drop' });
+    await client.send(publishPacket('up/victim/x', 'forged', 1, 1), publishPacket('up/victim/*', 'forged', 1, 2));
+    expect(payloads(service.pushes())).toEqual([]);
+  });
+
+  it.each(['*', 'other', 'owne?', 'OWNER', 'owner/', ' owner'])(
+    '%j is not the id that a policy binds to the name',
+    async (clientId) => {
+      const world = createGuardedWorld();
+      await world.enter('owner', allow(['iot:Connect', 'client/${aws:Username}']));
+      expect((await world.tryConnect(clientId, { as: 'owner' })).returnCode).toBe(5);
+      expect((await world.tryConnect('owner')).returnCode).toBe(0);
+    },
+  );
+
+  it('cannot widen what is denied: a Deny takes it as it is', async () => {
+    const deny = JSON.parse(document('Deny', [['iot:Publish', 'topic/up/${iot:ClientId}/secret']]));
+    const policy = JSON.parse(allow(['iot:*', '*']));
+    const both = JSON.stringify({ ...policy, Statement: [...policy.Statement, ...deny.Statement] });
+    const { client } = await attacker('a/b', both);
+    expect((await client.send(publishPacket('up/a/b/secret', 'x'))).close).toBe('not-authorized');
+  });
+});
+
+describe('a topic that looks like another one', () => {
+  it.each([
+    ['up/attacker', 'its branch, and not below it'],
+    ['UP/attacker/x', 'upper case'],
+    ['/up/attacker/x', 'an empty first level'],
+    ['up//attacker/x', 'an empty level'],
+    ['up/attacker2/x', 'a longer client id'],
+    ['up/attacke\u0301r/x', 'a combining accent'],
+    ['up/\u0430ttacker/x', 'a letter of another alphabet'],
+    ['$aws/events/presence/connected/attacker', 'an event of the broker'],
+  ])('%j is not allowed: %s', async (topic) => {
+    const { world, client, service } = await attacker('attacker');
+    await service.send(subscribePacket({ '#': 1, '$aws/#': 1 }, 9));
+    service.pushes();
+    const { close } = await client.send(publishPacket(topic, 'forged'));
+    expect(close).toMatch(/^(not-authorized|topic-invalid)$/);
+    expect(payloads(service.pushes())).toEqual([]);
+    expect(world.logged('violation')).toHaveLength(1);
+  });
+
+  it.each(['#', '+/+/#', 'down/+/#', 'down/#', 'down/attacker/../victim/#', '+/victim/#', '$aws/#', '*', 'down/*'])(
+    'the filter %s gets 0x80',
+    async (filter) => {
+      const { client } = await attacker('attacker');
+      expect((await client.send(subscribePacket({ [filter]: 1 }))).packets).toMatchObject([{ granted: [0x80] }]);
+    },
+  );
+});
+
+describe('a wide subscription', () => {
+  it('brings nothing that its client may not receive, whoever publishes it, and however', async () => {
+    const policy = allow(['iot:Connect', 'client/*'], ['iot:Subscribe', '*'], ['iot:Receive', 'topic/down/attacker/*']);
+    const { world, service, client } = await attacker('attacker', policy, { lifecycleEvents: 'on' });
+    await client.send(subscribePacket({ '#': 2, '$aws/#': 2, 'down/#': 1 }));
+    const texts = ['1', '2', '3'].map((text, index) => ({
+      ...publishPacket('down/victim/x', text, index as 0 | 1 | 2, index + 1),
+      retain: true,
+    }));
+    for (const packet of texts) await service.send(packet);
+    await service.send(publishPacket('down/attacker/x', 'its own'));
+    await world.connectAs('victim', { as: 'service' });
+    await world.runJobs();
+    await client.send(subscribePacket({ '#': 2 }, 8));
+    await world.runJobs();
+    expect(payloads(client.pushes())).toEqual(['its own']);
+  });
+});
+
+describe('a resume token', () => {
+  const moving = async (policy: string) => {
+    const world = createGuardedWorld();
+    await world.enter('client', policy);
+    const client = await world.connectAs('client', { from: '192.0.2.1' });
+    const thief = world.open();
+    return { world, client, moved: await thief.move(client.token, '198.51.100.7') };
+  };
+  const onlyFrom = { Condition: { IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } } };
+
+  it('is good where its client may not connect from only if no policy asks', async () => {
+    const { moved } = await moving(allow(['iot:Connect', 'client/*']));
+    expect(moved.close).toBeUndefined();
+  });
+
+  it('is refused from where its client may not connect', async () => {
+    const { world, client, moved } = await moving(allow(['iot:Connect', 'client/*', onlyFrom]));
+    expect(moved.close).toBe('not-connected');
+    expect(world.logged('violation')).toMatchObject([
+      { detail: 'password:client: iot:Connect on client/client is not allowed' },
+    ]);
+    expect((await world.session('client'))?.connectionId).toBe(client.connectionId);
+  });
+});
