@@ -9,7 +9,7 @@ import { type HttpServer, listen } from '../../local/http-server.ts';
 import { queueUrlBase } from '../../local/lambda-environment.ts';
 import { silentLog } from '../../local/log.ts';
 import { openSqs, type Sqs } from '../../local/sqs/sqs.ts';
-import { systemClock as brokerClock } from '../../src/aws/ports.ts';
+import { systemClock as brokerClock } from '../../src/aws/clock.ts';
 import { createConnections } from '../../src/aws/stores.ts';
 import { createTable } from '../../src/aws/table.ts';
 import type { Connections } from '../../src/broker/ports.ts';
@@ -50,6 +50,7 @@ beforeAll(async () => {
     faults,
     dynamodb: dynamodb.handle,
     sqs: sqs.handle,
+    lambda: unused,
     connections: unused,
     upgrade: unused,
   });
