@@ -44,7 +44,7 @@ const manage = ['execute-api:ManageConnections'];
 const invoke = ['lambda:InvokeFunction'];
 
 export const permissions: Readonly<Record<FunctionName, Permissions>> = {
-  connect: { timersQueue: send },
+  connect: { timersQueue: send, sessionsTable: ['dynamodb:PutItem'] },
   message: {
     sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],

@@ -6,7 +6,7 @@ import { UsageError } from '../client/bridge/usage-error.ts';
 import { deploymentSettings, readDeploymentSettings } from '../lib/settings.ts';
 import { localSettings } from './authorizer.ts';
 import type { BridgePort } from './bridge.ts';
-import { DEFAULT_PORT } from './stack.ts';
+import { DEFAULT_PORT } from './port.ts';
 
 export interface StartCommand {
   readonly kind: 'start';

@@ -3,7 +3,8 @@
  * what the request says.
  *
  * Rules of this file:
- * - On 127.0.0.1 only: nothing here asks who is calling. Signatures are taken as they are.
+ * - On 127.0.0.1 only: nothing here asks who is calling. Signatures are taken as they are, but for those of handshakes where IAM
+ *   is asked (`gateway/iam-authorizer.ts`).
  * - Requests wait until the stack is ready; the port is taken first, so that a taken port is known at once.
  * - An idle connection is not closed: a frozen Lambda would find its socket dead when it thaws.
  */

@@ -20,7 +20,8 @@ import { PortTakenError } from './http-server.ts';
 import { DamagedJournalError } from './journal.ts';
 import { BundleError } from './lambda/bundle.ts';
 import type { LogSink } from './log.ts';
-import { DEFAULT_PORT, type LocalStack, startLocalStack } from './stack.ts';
+import { DEFAULT_PORT } from './port.ts';
+import { type LocalStack, startLocalStack } from './stack.ts';
 
 export interface Terminal {
   print(text: string): void;

@@ -37,6 +37,7 @@ import { invokeApi } from './lambda/invoke-api.ts';
 import { type InvocationRecord, startRunner } from './lambda/runner.ts';
 import { queueUrlBase, sdkEnvironment, stackEnvironment } from './lambda-environment.ts';
 import { type LogSink, silentLog } from './log.ts';
+import { DEFAULT_PORT } from './port.ts';
 import { findProjectRoot } from './project-root.ts';
 import { startSchedules } from './schedules.ts';
 import { queueArn } from './sqs/queues.ts';
@@ -107,7 +108,6 @@ export interface LocalStack {
   stop(): Promise<void>;
 }
 
-export const DEFAULT_PORT = 4800;
 const SWEEP_EVERY_MS = 600_000;
 const STOP_GRACE_MS = 2_000;
 const LAMBDA_CONCURRENCY = 4;
@@ -190,7 +190,9 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
       domainName,
       limits: { ...awsLimits, ...options.limits },
       routeResponse: true,
+      authorizer: settings.authentication.split(',').includes('iam') ? 'iam' : 'none',
       invoke: (route, event) => runner.invoke(functionOf(route), event),
+      log,
       openConnections,
       clock,
       faults,

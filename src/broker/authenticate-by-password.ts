@@ -10,9 +10,10 @@ import { type Authentication, type Claim, noProof, originValues } from './authen
 import type { Context } from './context.ts';
 import { claimAttempt, countFailure, forgetFailures, isLocked } from './failed-logins.ts';
 import { together } from './in-parallel.ts';
+import type { Grant } from './ports.ts';
 
-/** Longest name of a principal. */
-const MOST_NAME_CHARACTERS = 128;
+/** Longest name of a principal, as JavaScript counts. */
+export const MOST_NAME_CHARACTERS = 128;
 
 /** @throws when AWS fails */
 export async function authenticateByPassword(context: Context, claim: Claim): Promise<Authentication> {
@@ -39,14 +40,17 @@ export async function authenticateByPassword(context: Context, claim: Claim): Pr
   if (claimed) await identity.changeFailedLogins(name, forgetFailures);
   return {
     proved: true,
-    grant: {
-      principal: `password:${name}`,
-      record: name,
-      policies: [],
-      documents: [],
-      values: { ...originValues(claim), 'aws:username': name, 'aws:userid': name },
-    },
+    grant: grantOfPassword(name, originValues(claim)),
     authorizedUntil: 0,
     reauthorizeAt: 0,
   };
 }
+
+/** `values`: what else is known of the client. */
+export const grantOfPassword = (name: string, values: Grant['values']): Grant => ({
+  principal: `password:${name}`,
+  record: name,
+  policies: [],
+  documents: [],
+  values: { ...values, 'aws:username': name, 'aws:userid': name },
+});

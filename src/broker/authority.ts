@@ -46,7 +46,7 @@ export const openAuthority: Authority = {
 };
 
 export interface AuthorityOptions {
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, 'version' | 'principal' | 'policy' | 'grant'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: Pick<

@@ -29,12 +29,13 @@ export interface Moved {
 }
 
 /** @throws NotConnected where the token is wrong, was used, or its connection is over */
-export async function moveSession(context: Context, { connectionId, sourceIp }: Origin, token: string): Promise<Moved> {
+export async function moveSession(context: Context, origin: Origin, token: string): Promise<Moved> {
+  const { connectionId } = origin;
   const { clientId, session } = await sessionOf(context, token);
   const former = await context.connections.read(session.connectionId);
   if (former?.state !== 'connected') throw new NotConnected(WRONG_TOKEN);
   // The connection's own, which is as new as its `reauthorizeAt`: the session that was read may be older than that.
-  const grant = await movedGrant(context, clientId, { ...session, grant: former.grant }, sourceIp);
+  const grant = await movedGrant(context, clientId, { ...session, grant: former.grant }, origin);
   const now = context.clock.now();
   if (isUnauthorized(former, now)) throw new NotConnected('what the client has proved to be has run out');
   const announced = await context.connections.change(connectionId, announce(clientId, now));

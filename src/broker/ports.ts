@@ -168,6 +168,10 @@ export interface Connections {
 export interface Handshake {
   /** ARN of whoever has signed it; empty where nobody has. */
   readonly callerArn: string;
+  /** What IAM calls `aws:userid`: `AIDA…`, or `AROA…:sessionName`. */
+  readonly callerId?: string;
+  /** Which identity of a Cognito identity pool it is. All of them have one ARN. */
+  readonly cognitoIdentityId?: string;
   readonly headers: Readonly<Record<string, string>>;
   /** With its `?`, or empty. */
   readonly queryString: string;
@@ -227,10 +231,16 @@ export interface Identity {
  * up behind it: one that dies in between has to be made again.
  */
 export interface IdentityAdministration {
-  putPrincipal(name: string, principal: Principal): Promise<void>;
+  /** False: there is one of this name already, and it stays as it is. */
+  addPrincipal(name: string, principal: Principal): Promise<boolean>;
+  /**
+   * Puts what `edit` makes of the principal in its place, and returns it; undefined: there is no such principal. Two accesses: where
+   * somebody else was faster, both are made again.
+   */
+  editPrincipal(name: string, edit: (principal: Principal) => Principal): Promise<Principal | undefined>;
   /** True: it was there. */
   removePrincipal(name: string): Promise<boolean>;
-  /** By name, in any order of names. */
+  /** In any order. A page may be empty and not the last. */
   listPrincipals(after: string | undefined): Promise<Page<readonly [name: string, principal: Principal]>>;
   /** Forgets wrong passwords. True: there were some. */
   unlock(name: string): Promise<boolean>;

@@ -20,7 +20,10 @@ import { invokeApi } from '../../local/lambda/invoke-api.ts';
 import { queueUrlBase } from '../../local/lambda-environment.ts';
 import { silentLog } from '../../local/log.ts';
 import { openSqs } from '../../local/sqs/sqs.ts';
+import { createIdentityAdministration } from '../../src/aws/identity-administration.ts';
 import { type AwsClients, createAwsPorts } from '../../src/aws/ports.ts';
+import { createScan } from '../../src/aws/scan.ts';
+import { createTable } from '../../src/aws/table.ts';
 import type { ConnectionId } from '../../src/session/ids.ts';
 import type { Socket, Subject } from './subject.ts';
 
@@ -56,6 +59,8 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     domainName: `127.0.0.1:${http.port}`,
     limits: awsLimits,
     routeResponse: true,
+    authorizer: 'none',
+    log: silentLog,
     invoke: async (route, event) => {
       const { connectionId } = (event as { requestContext: { connectionId: string } }).requestContext;
       if (route === '$connect') opened(connectionId);
@@ -119,8 +124,11 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     }
   };
 
+  const identity = createTable({ client: clients.dynamodb, name: 'identity', clock: ports.clock });
+
   return {
     ports,
+    administration: createIdentityAdministration(identity, createScan(clients.dynamodb, 'identity')),
     clients,
     passTime: (milliseconds) => {
       now += milliseconds;

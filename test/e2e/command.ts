@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 
 export const command = 'bin/serverless-mqtt.mjs';
 
-export const run = (args: readonly string[]) => {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+/** @param env instead of that of this process */
+export const run = (args: readonly string[], env = process.env) => {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   let output = '';
   const waiting: { pattern: RegExp; resolve: (match: RegExpExecArray) => void }[] = [];
   const take = (chunk: Buffer) => {

@@ -30,6 +30,7 @@ const expected: Record<string, Record<string, string[]>> = {
   ConnectRole: {
     '{ConnectLogs.Arn}': logs,
     [timers]: [send],
+    [sessions]: ['dynamodb:PutItem'],
   },
   MessageRole: {
     '{MessageLogs.Arn}': logs,
@@ -146,8 +147,11 @@ test('where it is not, nobody may, whatever is set', () => {
 });
 
 test('nothing reaches a role from elsewhere', () => {
-  for (const type of ['AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy', 'AWS::IAM::RolePolicy', 'AWS::IAM::User']) {
+  for (const type of ['AWS::IAM::Policy', 'AWS::IAM::RolePolicy', 'AWS::IAM::User']) {
     expect(ofType(template, type).size).toBe(0);
+  }
+  for (const policy of ofType(template, 'AWS::IAM::ManagedPolicy').values()) {
+    for (const holder of ['Roles', 'Users', 'Groups']) expect(policy.Properties).not.toHaveProperty(holder);
   }
   for (const role of roles.values()) {
     expect(Object.keys(role.Properties).sort()).toEqual(['AssumeRolePolicyDocument', 'Description', 'Policies']);
