@@ -1,8 +1,8 @@
 /** Clients that prove who they are, by password and by token, over MQTT.js and the local stack. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { systemClock } from '../../src/aws/clock.ts';
 import { failedLoginsKey, policyKey, principalKey } from '../../src/aws/keys.ts';
 import { scryptPasswords } from '../../src/aws/passwords.ts';
-import { systemClock } from '../../src/aws/ports.ts';
 import { createTable, type Table } from '../../src/aws/table.ts';
 import type { FailedLogins } from '../../src/broker/ports.ts';
 import { FAILED_LOGINS_TIME_TO_LIVE, IDENTITY_TIME_TO_LIVE } from '../../src/broker/time-to-live.ts';
