@@ -18,7 +18,7 @@ export const explain = (error: unknown, place: IdentityPlace): string | undefine
       return message;
     case 'CredentialsProviderError':
     case 'TokenProviderError':
-      return `There are no AWS credentials: ${sentence(message)} ${SIGN_IN} ${LOCAL}`;
+      return `There are no AWS credentials${inProfile(place)}: ${sentence(message)} ${SIGN_IN} ${LOCAL}`;
     case 'ExpiredToken':
     case 'ExpiredTokenException':
     case 'InvalidClientTokenId':
@@ -59,6 +59,9 @@ const explainNetwork = (error: Error & { readonly code?: unknown }, place: Ident
   const reason = sentence(error.message || String(error.code));
   return `AWS cannot be reached: ${reason} Is there a network, and is the Region right (--region)?`;
 };
+
+const inProfile = (place: IdentityPlace): string =>
+  place.kind === 'endpoint' || place.profile === undefined ? '' : ` in the profile ${place.profile}`;
 
 const inWords = (place: IdentityPlace): string => {
   switch (place.kind) {

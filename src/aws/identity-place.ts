@@ -40,18 +40,25 @@ export class IdentityPlaceError extends Error {
 /** What the stack calls the name of its table among its outputs. */
 const OUTPUT = 'IdentityTableName';
 
-/** A person waits: longer than in a Lambda, and not for ever. Milliseconds. */
-const patience = { maxAttempts: 3, requestHandler: { connectionTimeout: 5_000, requestTimeout: 20_000 } };
+const nothing = (): void => {};
+
+const forPeople = {
+  maxAttempts: 3,
+  /** Longer than in a Lambda, and not for ever. Milliseconds. */
+  requestHandler: { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true },
+  /** The SDK would warn of credentials in the environment where a profile is named, though that is what counts. */
+  logger: { debug: nothing, info: nothing, warn: nothing, error: nothing },
+};
 
 /** @throws IdentityPlaceError, and the SDK's own errors */
 export async function openIdentity(place: IdentityPlace): Promise<OpenIdentity> {
   if (place.kind === 'endpoint') {
     const { endpoint, tableName, arnBase } = place;
     const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-    return open(new DynamoDBClient({ ...patience, region: 'us-east-1', endpoint, credentials }), tableName, arnBase);
+    return open(new DynamoDBClient({ ...forPeople, region: 'us-east-1', endpoint, credentials }), tableName, arnBase);
   }
   const { profile, region } = place;
-  const account = { ...patience, ...(profile !== undefined && { profile }), ...(region !== undefined && { region }) };
+  const account = { ...forPeople, ...(profile !== undefined && { profile }), ...(region !== undefined && { region }) };
   if (place.kind === 'table') return open(new DynamoDBClient(account), place.tableName, undefined);
   const { tableName, arnBase } = await look(new CloudFormationClient(account), place.stackName);
   return open(new DynamoDBClient(account), tableName, arnBase);

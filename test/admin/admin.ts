@@ -20,8 +20,8 @@ export interface Given {
 
 const commands = { principals, policies };
 
-/** @param open where the table is not to be had as usual */
-export function createAdmin(open?: World['open']) {
+/** @param world what is not as usual: another table, or none */
+export function createAdmin({ open, passwords = plainPasswords }: Partial<Pick<World, 'open' | 'passwords'>> = {}) {
   const identity = createMemoryIdentity({ now: () => 0 });
   const places: IdentityPlace[] = [];
   let closed = 0;
@@ -37,7 +37,7 @@ export function createAdmin(open?: World['open']) {
         print: (text) => void out.push(text),
         say: (text) => void said.push(text),
       },
-      passwords: plainPasswords,
+      passwords,
       open:
         open ??
         (async (place) => {

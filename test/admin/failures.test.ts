@@ -5,7 +5,7 @@ import { createAdmin } from './admin.ts';
 const failure = (name: string, message: string, more: object = {}): Error =>
   Object.assign(new Error(message), { name, ...more });
 
-const failing = (error: unknown) => createAdmin(() => Promise.reject(error));
+const failing = (error: unknown) => createAdmin({ open: () => Promise.reject(error) });
 
 test.each([
   [

@@ -168,10 +168,13 @@ describe('the examples', () => {
     'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);';
 
   const withSecret = (secret: string) => ({
-    PATH: process.env.PATH,
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: secret,
+    environment: {
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: secret,
+      AWS_SESSION_TOKEN: undefined,
+      AWS_PROFILE: undefined,
+    },
   });
 
   it('in Node works as it stands', async () => {
