@@ -86,27 +86,36 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
   }
 };
 
-const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, ...command }: StartCommand): string =>
-  [
-    `The broker listens on ${url}, sub-protocol mqtt.base64.`,
+const welcome = (stack: LocalStack, bridge: LocalBridge, command: StartCommand): string => {
+  const { authentication } = localSettings(command.settings, command.authorizer !== undefined);
+  return [
+    `The broker listens on ${stack.url}, sub-protocol mqtt.base64.`,
     ...forAnyClient(bridge),
-    whoMayConnect(command),
-    dataDir === undefined
+    // On AWS there is no such default: who deploys has to choose.
+    authentication === 'none'
+      ? 'Anybody may do anything here: authentication is none (--setting authentication=password, docs/security.md).'
+      : `Clients have to say who they are: authentication is ${authentication} (docs/security.md).`,
+    command.dataDir === undefined
       ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
-      : `Sessions and messages are kept in ${dataDir}.`,
+      : `Sessions and messages are kept in ${command.dataDir}.`,
     '',
-    `Now type, in a second terminal:  npm run demo${url === DEFAULT_URL ? '' : ` -- --url ${url}`}`,
-    ...withMosquitto(bridge),
+    ...(authentication === 'none' ? whatToType(stack, bridge) : whomToEnter(stack)),
     'Ctrl-C stops the broker.',
     '',
   ].join('\n');
+};
 
-/** On AWS there is no such default: who deploys has to choose. */
-const whoMayConnect = ({ settings, authorizer }: Pick<StartCommand, 'settings' | 'authorizer'>): string => {
-  const { authentication } = localSettings(settings, authorizer !== undefined);
-  return authentication === 'none'
-    ? 'Anybody may do anything here: authentication is none (--setting authentication=password, docs/security.md).'
-    : `Clients have to say who they are: authentication is ${authentication} (docs/security.md).`;
+const whatToType = ({ url }: LocalStack, bridge: LocalBridge): readonly string[] => [
+  `Now type, in a second terminal:  npm run demo${url === DEFAULT_URL ? '' : ` -- --url ${url}`}`,
+  ...withMosquitto(bridge),
+];
+
+const whomToEnter = ({ port }: LocalStack): readonly string[] => {
+  const here = `--local${port === DEFAULT_PORT ? '' : ` ${port}`}`;
+  return [
+    `A policy, in a second terminal:  npx serverless-mqtt policies put NAME FILE ${here}`,
+    `A client with a password:        npx serverless-mqtt principals add pump-7 --policy NAME ${here}`,
+  ];
 };
 
 const forAnyClient = ({ ports: { tcp, ws } }: LocalBridge): readonly string[] => {

@@ -200,6 +200,7 @@ describe('in a process of its own', () => {
   test('with an authorizer clients have to say who they are', async () => {
     const { child, exited, shows } = start('--authorizer', 'test/local/fixtures/authorizer.ts');
     await shows(/Clients have to say who they are: authentication is custom/);
+    await shows(/principals add pump-7 --policy NAME --local \d+/);
     child.kill('SIGTERM');
     expect(await exited).toBe(0);
   });
