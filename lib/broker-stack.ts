@@ -36,7 +36,11 @@ export class BrokerStack extends Stack {
 
     const tables = new Tables(this, 'Tables');
     const queues = new WorkQueues(this, 'Queues');
-    const gateway = new Gateway(this, 'Gateway', { name: settings.stackName, stageName: settings.stageName });
+    const gateway = new Gateway(this, 'Gateway', {
+      name: settings.stackName,
+      stageName: settings.stageName,
+      isSigned: settings.authentication.split(',').includes('iam'),
+    });
     const queuePrefix = clientQueuePrefix(settings.stackName);
 
     const environment: LambdaEnvironment = {
@@ -60,7 +64,8 @@ export class BrokerStack extends Stack {
         resource: gateway.api.apiId,
         resourceName: `${settings.stageName}/${method}/@connections/*`,
       });
-    const arns: Readonly<Record<Target, string>> = {
+    const asksAuthorizer = settings.authentication.split(',').includes('custom');
+    const arns: Arns = {
       sessionsTable: tables.sessions.tableArn,
       subscriptionsTable: tables.subscriptions.tableArn,
       retainedTable: tables.retained.tableArn,
@@ -74,6 +79,7 @@ export class BrokerStack extends Stack {
       postToConnection: connections('POST'),
       closeConnection: connections('DELETE'),
       lookAtConnection: connections('GET'),
+      authorizer: asksAuthorizer ? settings.customAuthorizerArn : undefined,
     };
 
     for (const [name, description] of entriesOf(functions)) {
@@ -130,18 +136,22 @@ const upToTheName = (queue: IQueue): string => {
   return Fn.join('/', [...parts.slice(0, 4), '']);
 };
 
-const statementsFor = (name: FunctionName, arns: Readonly<Record<Target, string>>): PolicyStatement[] =>
-  entriesOf(permissions[name]).map(
-    ([target, actions = []]) =>
-      new PolicyStatement({
-        sid: capitalised(target),
-        actions: [...actions],
-        resources: [arns[target]],
-        ...(target === 'ownIdentity' && {
-          conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ownIdentityKeys } },
-        }),
+/** Undefined: this stack has no such thing. */
+type Arns = Readonly<Record<Target, string | undefined>>;
+
+const statementsFor = (name: FunctionName, arns: Arns): PolicyStatement[] =>
+  entriesOf(permissions[name]).flatMap(([target, actions = []]) => {
+    const arn = arns[target];
+    if (arn === undefined) return [];
+    return new PolicyStatement({
+      sid: capitalised(target),
+      actions: [...actions],
+      resources: [arn],
+      ...(target === 'ownIdentity' && {
+        conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ownIdentityKeys } },
       }),
-  );
+    });
+  });
 
 const capitalised = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
 

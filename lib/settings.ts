@@ -172,6 +172,14 @@ export const brokerSettings = {
     ),
     '',
   ),
+  customAuthorizerTokenKey: v.optional(
+    matching(
+      /^[\w-]{0,128}$/,
+      'letters, digits, _ and -, or empty',
+      'Authentication custom: the header, query parameter or parameter behind the user name that holds a token. Empty: none does.',
+    ),
+    '',
+  ),
   maxPayloadBytes: v.optional(
     integer(1, 131_072, 'bytes', 'Largest payload of a PUBLISH; a larger one closes the connection.'),
     131_072,
@@ -304,6 +312,7 @@ const needs: readonly (readonly [method: AuthenticationMethod, setting: keyof Br
     'jwtAudience',
     "this broker's name with the issuer, or tokens that are for other services would be good here, too",
   ],
+  ['custom', 'customAuthorizerArn', 'the ARN of the function to ask (on a laptop: npm start -- --authorizer FILE)'],
 ];
 
 /** What settings ask of each other, and do not have. */

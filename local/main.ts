@@ -7,10 +7,12 @@
  * - The broker's own log lines are shown as they are.
  */
 
+import { resolve } from 'node:path';
 import { inWords } from '../client/bridge/address.ts';
 import { listenForStop } from '../client/bridge/stop-signal.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
 import { SettingsError } from '../lib/settings.ts';
+import { localSettings } from './authorizer.ts';
 import { BridgePortError, type LocalBridge, startLocalBridge } from './bridge.ts';
 import { readCommandLine, type StartCommand, usage } from './command-line.ts';
 import { DataDirectoryTakenError } from './data-directory.ts';
@@ -62,6 +64,7 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
       port: command.port,
       settings: command.settings,
       dataDir: command.dataDir,
+      ...(command.authorizer !== undefined && { authorizer: resolve(command.authorizer) }),
       ...(command.stageName !== undefined && { stageName: command.stageName }),
       log,
       onProgress: progress.step,
@@ -83,11 +86,11 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
   }
 };
 
-const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, settings }: StartCommand): string =>
+const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, ...command }: StartCommand): string =>
   [
     `The broker listens on ${url}, sub-protocol mqtt.base64.`,
     ...forAnyClient(bridge),
-    whoMayConnect(settings),
+    whoMayConnect(command),
     dataDir === undefined
       ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
       : `Sessions and messages are kept in ${dataDir}.`,
@@ -99,10 +102,12 @@ const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, settings }
   ].join('\n');
 
 /** On AWS there is no such default: who deploys has to choose. */
-const whoMayConnect = ({ authentication = 'none' }: StartCommand['settings']): string =>
-  authentication === 'none'
+const whoMayConnect = ({ settings, authorizer }: Pick<StartCommand, 'settings' | 'authorizer'>): string => {
+  const { authentication } = localSettings(settings, authorizer !== undefined);
+  return authentication === 'none'
     ? 'Anybody may do anything here: authentication is none (--setting authentication=password, docs/security.md).'
     : `Clients have to say who they are: authentication is ${authentication} (docs/security.md).`;
+};
 
 const forAnyClient = ({ ports: { tcp, ws } }: LocalBridge): readonly string[] => {
   const places = [tcp && `mqtt://${inWords(tcp)}`, ws && `ws://${inWords(ws)}`].filter((place) => place !== undefined);

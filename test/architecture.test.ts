@@ -17,7 +17,19 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'client/': [],
   'client/bridge/': ['client/', 'ws', 'node:'],
   'admin/': ['src/', 'lib/', 'local/port.ts', 'local/lambda-environment.ts', 'client/bridge/', 'node:'],
-  'local/': ['lib/', 'client/', 'client/bridge/', 'valibot', 'ws', 'mqtt', 'dynalite', 'esbuild', 'node:'],
+  'local/': [
+    'lib/',
+    'client/',
+    'client/bridge/',
+    'valibot',
+    'ws',
+    'mqtt',
+    'dynalite',
+    'esbuild',
+    '@smithy/signature-v4',
+    '@aws-crypto/sha256-js',
+    'node:',
+  ],
 };
 
 const filesIn = (folder: string): string[] =>

@@ -61,11 +61,13 @@ export interface AwsClients {
 /** An AWS call that hangs is given up well before its Lambda is. Milliseconds. */
 const requestHandler = { connectionTimeout: 1_000, requestTimeout: 4_000, throwOnRequestTimeout: true };
 
+export const createDynamoDbClient = (): DynamoDBClient => new DynamoDBClient({ maxAttempts: 3, requestHandler });
+
 export const createSqsClient = (): SQSClient => new SQSClient({ maxAttempts: 3, requestHandler });
 
 export function createAwsClients(callbackUrl: string): AwsClients {
   return {
-    dynamodb: new DynamoDBClient({ maxAttempts: 3, requestHandler }),
+    dynamodb: createDynamoDbClient(),
     sqs: createSqsClient(),
     lambda: new LambdaClient({ maxAttempts: 1, requestHandler: { ...requestHandler, requestTimeout: 6_000 } }),
     gateway: new ApiGatewayManagementApiClient({ endpoint: callbackUrl, maxAttempts: 1, requestHandler }),

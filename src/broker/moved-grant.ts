@@ -1,7 +1,12 @@
-/** What a client is known as where its session has moved: where it comes from is part of that, and policies may ask for it. */
+/**
+ * What a client is known as where its session has moved: where it comes from is part of that, and policies may ask for it. Who is
+ * known by the signature of its handshakes signs that of the new socket, too.
+ */
 import { type ClientId, type GrantId, NO_WILL } from '../session/ids.ts';
 import type { Session } from '../session/session.ts';
+import { isSignedBy } from './authenticate-by-handshake.ts';
 import { keepGrant, problemOf } from './authorize-connect.ts';
+import type { Origin } from './connect.ts';
 import type { Context } from './context.ts';
 import { NotConnected } from './not-connected.ts';
 
@@ -10,11 +15,14 @@ export async function movedGrant(
   context: Context,
   clientId: ClientId,
   session: Session,
-  sourceIp: string | undefined,
+  { connectionId, sourceIp }: Origin,
 ): Promise<GrantId> {
   if (context.authority.isOpen) return session.grant;
   const former = await context.identity.grant(session.grant);
   if (!former) throw new NotConnected('what its client has proved to be is not known any more');
+  if (!(await isSignedBy(context, connectionId, former.principal))) {
+    throw new NotConnected(`the handshake of the socket that it moves to is not signed by ${former.principal}`);
+  }
   if (former.values['aws:sourceip'] === sourceIp) return session.grant;
   const { 'aws:sourceip': _, ...values } = former.values;
   const grant = { ...former, values: { ...values, ...(sourceIp !== undefined && { 'aws:sourceip': sourceIp }) } };

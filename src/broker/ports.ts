@@ -168,6 +168,10 @@ export interface Connections {
 export interface Handshake {
   /** ARN of whoever has signed it; empty where nobody has. */
   readonly callerArn: string;
+  /** What IAM calls `aws:userid`: `AIDA…`, or `AROA…:sessionName`. */
+  readonly callerId?: string;
+  /** Which identity of a Cognito identity pool it is. All of them have one ARN. */
+  readonly cognitoIdentityId?: string;
   readonly headers: Readonly<Record<string, string>>;
   /** With its `?`, or empty. */
   readonly queryString: string;

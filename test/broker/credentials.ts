@@ -22,3 +22,31 @@ export const plainTokens: Tokens = {
 export const noTokens: Tokens = { verify: async () => ({ valid: false, problem: 'no issuer' }) };
 
 export const noAuthorizer: Authorizer = { ask: async () => ({ answered: false, problem: 'no function' }) };
+
+/** A function of the operator that answers what it is told to, and remembers what it was asked. */
+export function scriptedAuthorizer(first: unknown) {
+  let answer = async (): Promise<unknown> => first;
+  const asked: unknown[] = [];
+  const authorizer: Authorizer = {
+    ask: async (request) => {
+      asked.push(JSON.parse(request));
+      try {
+        return { answered: true, answer: await answer() };
+      } catch (error) {
+        return { answered: false, problem: (error as Error).message };
+      }
+    },
+  };
+  return {
+    ...authorizer,
+    asked,
+    /** From now on. */
+    answers: (next: unknown) => {
+      answer = async () => next;
+    },
+    /** From now on: it does this first, and does not answer where that throws. */
+    does: (next: () => Promise<unknown>) => {
+      answer = next;
+    },
+  };
+}

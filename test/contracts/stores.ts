@@ -508,5 +508,23 @@ export function storesContract(subject: () => Subject): void {
       expect(read.connection).toMatchObject({ clientId: session.clientId, state: 'announced' });
       expect(read.pieces).toHaveLength(1);
     });
+
+    it.each([
+      { callerArn: '', headers: {}, queryString: '' },
+      {
+        callerArn: 'arn:aws:sts::123456789012:assumed-role/pump/CognitoIdentityCredentials',
+        callerId: 'AROA1:CognitoIdentityCredentials',
+        cognitoIdentityId: 'us-east-1:1',
+        headers: { 'x-token': 'a', empty: '' },
+        queryString: '?a=b',
+      },
+    ])('keeps what its handshake told, apart from the connection: %j', async (handshake) => {
+      const connection = freshConnection();
+      expect(await ports().connections.readHandshake(connection)).toBeUndefined();
+      await ports().connections.keepHandshake(connection, handshake);
+      expect(await ports().connections.readHandshake(connection)).toEqual(handshake);
+      expect(await ports().connections.read(connection)).toBeUndefined();
+      expect(await ports().connections.readWithPieces(connection)).toEqual({ connection: undefined, pieces: [] });
+    });
   });
 }

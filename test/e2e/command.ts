@@ -6,8 +6,8 @@ export const command = 'bin/serverless-mqtt.mjs';
 export interface RunOptions {
   /** Standard input, which is empty without it. */
   readonly input?: string;
-  /** Besides that of this process. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Besides that of this process; undefined takes a variable away. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 export const run = (args: readonly string[], { input = '', environment }: RunOptions = {}) => {

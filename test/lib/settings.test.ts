@@ -141,6 +141,14 @@ describe('a setting with rules of its own', () => {
 });
 
 describe('settings together', () => {
+  test.each(['custom', 'password,custom'])('authentication %s needs a function to ask', (authentication) => {
+    const { customAuthorizerArn: _, ...others } = proofs;
+    expect(said({ ...others, authentication })).toBe(
+      'setting customAuthorizerArn is "": authentication custom needs the ARN of the function to ask (on a laptop: npm start -- --authorizer FILE)',
+    );
+    expect(said({ ...others, authentication: 'password' })).toBe('');
+  });
+
   test('what is not given has its default', () => {
     const defaults = readDeploymentSettings({ authentication: 'none' });
     expect(Object.keys(defaults)).toEqual([...Object.keys(brokerSettings), ...Object.keys(deploymentSettings)]);
