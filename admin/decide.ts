@@ -4,6 +4,7 @@
  * Rules of this file: it asks what the broker asks, with the broker's own code: nothing here knows how policies are judged.
  */
 import { systemClock } from '../src/aws/clock.ts';
+import { callerValues } from '../src/broker/authenticate-by-handshake.ts';
 import { grantOfPassword } from '../src/broker/authenticate-by-password.ts';
 import { createAuthority } from '../src/broker/authority.ts';
 import { questionsOfConnect } from '../src/broker/authorize-connect.ts';
@@ -70,7 +71,8 @@ const grantOf = async (values: Grant['values'], source: Source): Promise<Grant> 
   if (!(await identity.principal(principal))) {
     throw new CommandError(`There is no principal ${principal}: "principals list" shows who there is.`);
   }
-  return isArn(principal) ? { ...nobody, record: principal } : grantOfPassword(principal, values);
+  if (!isArn(principal)) return grantOfPassword(principal, values);
+  return { ...nobody, record: principal, values: { ...values, ...callerValues({ callerArn: principal }) } };
 };
 
 const questionsOf = (

@@ -32,6 +32,8 @@ export const explain = (error: unknown, place: IdentityPlace): string | undefine
       return `AWS refuses this: ${sentence(message)} ${ADMINISTRATORS}`;
     case 'ResourceNotFoundException':
       return `There is no ${inWords(place)}: name another with --stack or --table, and its Region with --region.`;
+    case 'ValidationException':
+      return `This is no identity table of this broker, the ${inWords(place)}: ${sentence(message)}`;
     case 'ProvisionedThroughputExceededException':
     case 'RequestLimitExceeded':
     case 'ThrottlingException':

@@ -58,7 +58,11 @@ const callerOf = (arn: string): Caller => {
 };
 
 /** What policies may ask about a caller, by the names that IAM has for it. */
-const callerValues = ({ callerArn, callerId, cognitoIdentityId }: Handshake): Readonly<Record<string, string>> => {
+export const callerValues = ({
+  callerArn,
+  callerId,
+  cognitoIdentityId,
+}: Pick<Handshake, 'callerArn' | 'callerId' | 'cognitoIdentityId'>): Readonly<Record<string, string>> => {
   const { arn, sessionName, userName } = callerOf(callerArn);
   return {
     'aws:principalarn': arn,

@@ -27,6 +27,10 @@ test.each([
     ['cloudformation:DescribeStacks on resource: s', 'AdministratorsPolicyArn'],
   ],
   [failure('ResourceNotFoundException', 'not found'), ['no identity table of the stack serverless-mqtt', '--table']],
+  [
+    failure('ValidationException', 'The provided key element does not match the schema'),
+    ['no identity table', 'schema.'],
+  ],
   [failure('ThrottlingException', 'Rate exceeded'), ['Rate exceeded', 'Try again.']],
   [failure('IdentityPlaceError', 'There is no stack x.'), ['There is no stack x.']],
   [failure('Error', 'Region is missing'), ['--region', 'AWS_REGION']],

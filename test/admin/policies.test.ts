@@ -166,6 +166,20 @@ describe('test', () => {
     expect((await policies(`${test}/bob --value aws:Username=bob`)).code).toBe(3);
   });
 
+  it('knows what the ARN of a caller of AWS says', async () => {
+    const { policies, administration } = createAdmin();
+    const own = ['aws:Username', 'sts:RoleSessionName'].map((key) => allowed('iot:Receive', `topic/${variable(key)}`));
+    await administration.putPolicy('own', policyOf(...own));
+    const [user, session] = ['iam::123456789012:user/a/ann', 'sts::123456789012:assumed-role/pumps/i-0123'];
+    for (const [name, topic] of [[user, 'ann'] as const, [session, 'i-0123'] as const]) {
+      const principal = { passwordHash: '', policies: ['own'], attributes: {} };
+      await administration.addPrincipal(`arn:aws:${name}`, principal);
+      const test = `test --principal arn:aws:${name} --client-id c --action iot:Receive --resource topic`;
+      expect((await policies(`${test}/${topic}`)).code).toBe(0);
+      expect((await policies(`${test}/other`)).code).toBe(3);
+    }
+  });
+
   it('knows what it is told besides', async () => {
     const { policies, administration } = await withAnn('grouped');
     const Condition = {
