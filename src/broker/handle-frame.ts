@@ -68,7 +68,8 @@ export async function handleFrame(context: Context, frame: Frame): Promise<strin
     return encodeReply(work.taken, work.packets, { ...work.fields, ...(close && { close }) });
   } catch (error) {
     const { event, reason, detail } = explain(error);
-    context.log(event, { connectionId: frame.connectionId, reason, detail });
+    const known = await work.known.catch(() => undefined);
+    context.log(event, { connectionId: frame.connectionId, clientId: known?.clientId, reason, detail });
     await abandon(context, frame.connectionId, disconnectReasonOf(reason));
     return encodeReply(work.taken, work.packets, { close: reason });
   }

@@ -179,7 +179,7 @@ describe('PUBLISH', () => {
     expect(reply).toMatchObject({ close: 'not-authorized', packets: [{ cmd: 'puback', messageId: 1 }] });
     expect(payloads(listener.pushes())).toEqual(['1']);
     expect(world.logged('violation')).toMatchObject([
-      { reason: 'not-authorized', detail: 'iot:Publish on topic/a/closed is not allowed' },
+      { clientId: 'client', reason: 'not-authorized', detail: 'iot:Publish on topic/a/closed is not allowed' },
     ]);
     expect((await world.session('client'))?.status).toBe('ended');
   });
