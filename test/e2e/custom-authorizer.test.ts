@@ -1,6 +1,6 @@
 /** Clients that the operator's authorizer judges, over MQTT.js and the local stack: from CONNECT to the end of their time. */
 import type { Wish } from './authorizer.ts';
-import { type Client, type Stack, startStack } from './stack.ts';
+import { type Client, clientsOf, type Stack, startStack } from './stack.ts';
 
 const MINUTE = 60_000;
 
@@ -48,6 +48,13 @@ describe('a custom authorizer over the local stack', () => {
   it('a token behind the user name is one', async () => {
     const username = `pump?x-amz-customauthorizer-name=any&wish=${encodeURIComponent('{}')}`;
     await (await stack.connect('pump7-1', { username, reconnectPeriod: 0 })).end();
+  });
+
+  it('so is one in the query of the handshake', async () => {
+    const clients = clientsOf(`${stack.url}?wish=${encodeURIComponent('{}')}`);
+    await clients.connect('pump7-1', { reconnectPeriod: 0 });
+    await expect(clients.connect('pump8-1', { reconnectPeriod: 0 })).rejects.toEqual(refused);
+    await clients.endAll();
   });
 
   it.each<readonly [string, Wish, string]>([
