@@ -9,7 +9,7 @@ describe('examples/custom-authorizer', () => {
   let stack: ReturnType<typeof run>;
   beforeAll(async () => {
     const options = ['--port', '0', '--no-bridge', '--authorizer', 'examples/custom-authorizer/authorizer.mjs'];
-    stack = run([command, 'start', ...options], { ...process.env, SECRET, BLOCKED: 'pump9,pump13' });
+    stack = run([command, 'start', ...options], { environment: { SECRET, BLOCKED: 'pump9,pump13' } });
     const [url = ''] = await stack.until(/ws:\/\/127\.0\.0\.1:\d+\/mqtt/);
     clients = clientsOf(url);
   });
@@ -20,7 +20,7 @@ describe('examples/custom-authorizer', () => {
   });
 
   const passwordOf = async (...args: string[]): Promise<string> => {
-    const program = run(['examples/custom-authorizer/password.mjs', ...args], { ...process.env, SECRET });
+    const program = run(['examples/custom-authorizer/password.mjs', ...args], { environment: { SECRET } });
     expect(await program.exit).toBe(0);
     return program.output().trim();
   };
@@ -55,7 +55,7 @@ describe('examples/custom-authorizer', () => {
   });
 
   it('says what it lacks', async () => {
-    const program = run(['examples/custom-authorizer/password.mjs', 'pump7'], { ...process.env, SECRET: '' });
+    const program = run(['examples/custom-authorizer/password.mjs', 'pump7'], { environment: { SECRET: '' } });
     expect(await program.exit).toBe(1);
     expect(program.output()).toContain('usage: SECRET=…');
   });
