@@ -1,12 +1,18 @@
 /** Which handshakes API Gateway wants signed, as the template says. */
 import { ofType, synthesised } from './synthesised.ts';
 
+/** What the other methods ask for. */
+const needed = {
+  jwtIssuer: 'https://issuer.example',
+  jwtAudience: 'devices',
+  customAuthorizerArn: 'arn:aws:lambda:us-east-1:123456789012:function:authorizer',
+};
+
 const routes = (authentication: string): Record<string, string | undefined> =>
   Object.fromEntries(
-    [...ofType(synthesised({ authentication }).template, 'AWS::ApiGatewayV2::Route').values()].map(({ Properties }) => [
-      Properties.RouteKey,
-      Properties.AuthorizationType,
-    ]),
+    [...ofType(synthesised({ ...needed, authentication }).template, 'AWS::ApiGatewayV2::Route').values()].map(
+      ({ Properties }) => [Properties.RouteKey, Properties.AuthorizationType],
+    ),
   );
 
 const open = { $connect: 'NONE', $default: 'NONE', $disconnect: 'NONE' };
