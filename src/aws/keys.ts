@@ -28,7 +28,7 @@
  * | PUBLISH with RETAIN under a first level that is new to the process | retained | `levels#part`, firstLevel and a slash | PutItem |
  * | SUBSCRIBE with a wildcard as its first level | retained | `levels#part` | Query, in pages |
  * | `$connect`, where what it is told counts; CONNECT | sessions | `c#connectionId`, `handshake` | PutItem, GetItem |
- * | CONNECT with a custom authorizer, asking it again | sessions | `c#connectionId`, `request` | PutItem, GetItem |
+ * | CONNECT with a custom authorizer, asking it again | sessions | `c#connectionId`, `request` | PutItem, GetItem, DeleteItem |
  * | at work: was anything changed | identity | `version`, `version` | GetItem |
  * | CONNECT; a client whose rights are not remembered | identity | `principal#name`, `principal` | GetItem |
  * | a policy that is not remembered | identity | `policy#name`, `policy` | GetItem |

@@ -126,6 +126,9 @@ export function createConnections(table: Table): Connections {
       table.put(handshakeKey(connectionId), handshake, CONNECTION_TIME_TO_LIVE),
     readHandshake: (connectionId) => table.get<Handshake>(handshakeKey(connectionId)),
     keepRequest: (connectionId, request) => table.put(requestKey(connectionId), { request }, CONNECTION_TIME_TO_LIVE),
+    forgetRequest: async (connectionId) => {
+      await table.remove(requestKey(connectionId), []);
+    },
     readRequest: async (connectionId) =>
       (await table.get<{ readonly request: string }>(requestKey(connectionId)))?.request,
   };

@@ -156,8 +156,11 @@ const closeWith = async (
 };
 
 /** A session that still believes in a connection closed long ago is given up. */
-const settle = async (context: Context, connectionId: ConnectionId, { clientId }: Connection): Promise<void> => {
+const settle = async (context: Context, connectionId: ConnectionId, connection: Connection): Promise<void> => {
+  const { clientId } = connection;
   if (!clientId) return;
+  // Credentials are kept no longer than somebody may ask with them; a session that has moved has taken them along.
+  if (connection.authorizedUntil > 0) await context.connections.forgetRequest(connectionId);
   const session = await context.sessions.read(clientId);
   if (session && isOn(session, connectionId))
     await loseConnection(context, epochOf(clientId, session), 'CONNECTION_LOST');

@@ -70,14 +70,15 @@ export async function handleFrame(context: Context, frame: Frame): Promise<strin
     const { event, reason, detail } = explain(error);
     const known = await work.known.catch(() => undefined);
     context.log(event, { connectionId: frame.connectionId, clientId: known?.clientId, reason, detail });
-    await abandon(context, frame.connectionId, disconnectReasonOf(reason));
+    await abandon(context, frame.connectionId, disconnectReasonOf(reason, known, work.since));
     return encodeReply(work.taken, work.packets, { close: reason });
   }
 }
 
-const disconnectReasonOf = (reason: CloseReason): DisconnectReason => {
+const disconnectReasonOf = (reason: CloseReason, known: Connection | undefined, now: number): DisconnectReason => {
   if (reason === 'internal-error') return 'SERVER_ERROR';
-  return reason === 'not-authorized' ? 'FORBIDDEN_ACCESS' : 'CLIENT_ERROR';
+  if (reason !== 'not-authorized') return 'CLIENT_ERROR';
+  return known && isUnauthorized(known, now) ? 'CUSTOMAUTH_TTL_EXPIRATION' : 'FORBIDDEN_ACCESS';
 };
 
 const explain = (error: unknown): { readonly event: string; readonly reason: CloseReason; readonly detail: string } => {

@@ -162,6 +162,7 @@ export interface Connections {
   /** What the operator's authorizer was asked when the client connected, to ask it again: JSON, with the client's credentials. */
   keepRequest(connectionId: ConnectionId, request: string): Promise<void>;
   readRequest(connectionId: ConnectionId): Promise<string | undefined>;
+  forgetRequest(connectionId: ConnectionId): Promise<void>;
 }
 
 /** What only `$connect` is told of a client, kept until its CONNECT. */

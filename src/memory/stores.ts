@@ -267,6 +267,9 @@ function createMemoryConnections(
     keepRequest: async (connectionId, request) => {
       requests.change(connectionId, ONLY, { if: [], set: { request } }, CONNECTION_TIME_TO_LIVE);
     },
+    forgetRequest: async (connectionId) => {
+      requests.remove(connectionId, ONLY, []);
+    },
     readRequest: async (connectionId) => requests.get(connectionId, ONLY)?.request,
     all: () => everything(records),
   };

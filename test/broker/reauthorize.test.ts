@@ -50,6 +50,24 @@ describe('an authorization that is over', () => {
     expect(world.authorizer.asked).toHaveLength(2); // at each CONNECT
   });
 
+  it('is noticed by a frame, should the check be late', async () => {
+    const { world, client } = await scene();
+    world.advance(20 * MINUTE * 1_000);
+    expect(await client.send(pingreq)).toMatchObject({ taken: 0, packets: [], close: 'not-authorized' });
+    expect(world.logged('connection-ended')).toMatchObject([{ reason: 'CUSTOMAUTH_TTL_EXPIRATION' }]);
+  });
+
+  it('takes with it what the authorizer would have been asked again', async () => {
+    const world = createCustomWorld();
+    world.authorizer.answers(acceptance(times));
+    const client = await connected(world);
+    const { connections } = world.stores;
+    expect(await connections.readRequest(client.connectionId)).toBeDefined();
+    await client.drop();
+    await world.pass(2 * 15 * MINUTE);
+    expect(await connections.readRequest(client.connectionId)).toBeUndefined();
+  });
+
   it.each([
     [false, 'offline'],
     [true, 'ended'],

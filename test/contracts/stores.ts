@@ -526,5 +526,18 @@ export function storesContract(subject: () => Subject): void {
       expect(await ports().connections.read(connection)).toBeUndefined();
       expect(await ports().connections.readWithPieces(connection)).toEqual({ connection: undefined, pieces: [] });
     });
+
+    it('keeps what an authorizer was asked, apart from the connection, until it is forgotten', async () => {
+      const connection = freshConnection();
+      const { keepRequest, readRequest, forgetRequest, readWithPieces } = ports().connections;
+      expect(await readRequest(connection)).toBeUndefined();
+      await keepRequest(connection, '{"a":1}');
+      await keepRequest(connection, '{"a":2}');
+      expect(await readRequest(connection)).toBe('{"a":2}');
+      expect(await readWithPieces(connection)).toEqual({ connection: undefined, pieces: [] });
+      await forgetRequest(connection);
+      await forgetRequest(connection);
+      expect(await readRequest(connection)).toBeUndefined();
+    });
   });
 }
