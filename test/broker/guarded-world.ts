@@ -51,9 +51,13 @@ export function createGuardedWorld(
     /** Sends a CONNECT and returns what came back. */
     tryConnect: async (
       clientId: string,
-      { as = clientId, ...options }: { as?: string; clean?: boolean; will?: Will; keepalive?: number } = {},
+      {
+        as = clientId,
+        from,
+        ...options
+      }: { as?: string; from?: string; clean?: boolean; will?: Will; keepalive?: number } = {},
     ) => {
-      const socket = world.open();
+      const socket = world.open(from);
       const packet = {
         ...connectPacket(clientId),
         username: as,
@@ -65,7 +69,7 @@ export function createGuardedWorld(
       return { socket, reply, returnCode: connack?.returnCode, sessionPresent: connack?.sessionPresent };
     },
     /** A client that has connected; fails where CONNACK does not say 0. */
-    connectAs: async (clientId: string, options: { as?: string; clean?: boolean; will?: Will } = {}) => {
+    connectAs: async (clientId: string, options: { as?: string; from?: string; clean?: boolean; will?: Will } = {}) => {
       const { socket, reply, returnCode, sessionPresent } = await guarded.tryConnect(clientId, options);
       if (returnCode !== 0) throw new Error(`CONNACK ${returnCode}: ${JSON.stringify(world.lines.at(-1))}`);
       return { ...socket, sessionPresent, token: reply.token ?? '' };

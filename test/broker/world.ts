@@ -189,10 +189,10 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
         now += step;
       }
     },
-    open: () => {
+    open: (sourceIp?: string) => {
       const connectionId = `connection-${++counter}=` as ConnectionId;
       sockets.set(connectionId, { open: true, frames: [] });
-      return createSocket(connectionId);
+      return createSocket(connectionId, sourceIp);
     },
     /** Lets virtual time pass in steps of a second, working off jobs and ticks as they become due. */
     pass: async (seconds: number) => {
@@ -221,7 +221,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
     },
   };
 
-  const createSocket = (connectionId: ConnectionId) => {
+  const createSocket = (connectionId: ConnectionId, sourceIp: string | undefined) => {
     let seen = 0;
     const parts = new Map<string, string[]>();
     /** Base64 of whole packets, or nothing while parts of a push are missing (wire §5). */
@@ -236,7 +236,12 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
     };
     const frame = async (body: string) => {
       if (body.length > MAX_FRAME_CHARACTERS) throw new Error('the gateway would close this connection with 1009');
-      const text = await handleFrame(context, { connectionId, body, deadline: now + timing.lambdaTimeout });
+      const text = await handleFrame(context, {
+        connectionId,
+        body,
+        deadline: now + timing.lambdaTimeout,
+        sourceIp,
+      });
       return parseReply(text);
     };
     return {
