@@ -3,12 +3,12 @@
  *
  * Rules of this file:
  * - Of what is refused nothing is sent. What waits in the queue is for the round to delete, like what was posted. What is in flight
- *   comes to an end on the next connection, and not before: on the one that it was sent on, its PUBACK may still come.
+ *   comes to an end on the next connection, and not before: on the one that it was sent on, or may have been, its PUBACK may come.
  * - Nothing is taken from a session that has a newer connection by now: what that may receive is for its own ticks to say.
  */
 import type { Condition } from '../session/change.ts';
 import { planRedelivery, type RedeliveryPlan } from '../session/plan-redelivery.ts';
-import { type InFlight, NEXT_TICK, type Session } from '../session/session.ts';
+import type { InFlight, Session } from '../session/session.ts';
 import type { Tick } from '../session/transitions.ts';
 import type { Context } from './context.ts';
 import { RETRY_AFTER } from './deliver.ts';
@@ -40,11 +40,7 @@ export interface AllowedPlan extends RedeliveryPlan<ReceivedMessage> {
   readonly inFlight: readonly InFlight[];
 }
 
-/**
- * `unsafe`: as `planRedelivery` says; or what was about to be sent on this connection is refused. Left in flight, it would come
- * behind younger messages, should the right be given back; taken out of flight, it may have been posted all the same.
- * @throws when AWS fails
- */
+/** @throws when AWS fails */
 export async function planAllowed(
   context: Context,
   worker: Worker,
@@ -129,7 +125,6 @@ const planAgain = async (
   if (allowed.refusedTo === undefined) return { ...plan, inFlight };
   if (isOver(tick, allowed)) return 'newer epoch';
   const refused = again.filter((record) => !allowed.messages.includes(record));
-  if (refused.some((record) => record.tick === tick.number || record.tick === NEXT_TICK)) return 'unsafe';
   for (const { packetId } of refused) withheld.add(packetId);
   return planAgain(context, worker, found);
 };
