@@ -16,12 +16,13 @@ import { run } from '../test/simulation/run.ts';
 import { shrink } from '../test/simulation/shrink.ts';
 import { emptyReport, type Order, type Report, sum } from '../test/simulation/worker.ts';
 
-const usage = `Usage: npm run simulate -- [--seeds N] [--seed FIRST]
-       npm run simulate -- --seed S --trace | --shrink [--mutant NAME]
+const usage = `Usage: npm run simulate -- [--rights] [--seeds N] [--seed FIRST]
+       npm run simulate -- [--rights] --seed S --trace | --shrink [--mutant NAME]
        npm run simulate -- --mutants [--seeds N] [--mutant NAME]
 
   --seeds N      how many seeds to run (1000); for mutants: how many to try at most (20000)
   --seed FIRST   the first of them (1)
+  --rights       clients have to say who they are, and what they may receive changes at any time
   --trace        run one seed and print what everyone did, in order
   --shrink       make a failing seed simpler for a minute, then print that
   --mutants      find for every mutant a seed that catches it, and note it in test/simulation/caught.json
@@ -89,14 +90,15 @@ const hireCrew = async (): Promise<Crew> => {
   };
 };
 
-const runSeeds = async (crew: Crew, first: number, count: number): Promise<Report> => {
+const runSeeds = async (crew: Crew, first: number, count: number, rights: boolean): Promise<Report> => {
   const startedAt = Date.now();
   let total = emptyReport;
   let printedAt = startedAt;
   const onReport = (part: Report): void => {
     total = sum(total, part);
     for (const { seed, message } of part.broken) {
-      console.log(`seed ${seed}: ${message}\n  replay: npm run simulate -- --seed ${seed} --shrink`);
+      const mode = rights ? '--rights ' : '';
+      console.log(`seed ${seed}: ${message}\n  replay: npm run simulate -- ${mode}--seed ${seed} --shrink`);
     }
     if (Date.now() - printedAt < 2_000) return;
     printedAt = Date.now();
@@ -106,7 +108,7 @@ const runSeeds = async (crew: Crew, first: number, count: number): Promise<Repor
     );
   };
   const shares = Array.from({ length: crew.size }, (_, index) =>
-    crew.work({ from: first + index, to: first + count, every: crew.size }, onReport),
+    crew.work({ from: first + index, to: first + count, every: crew.size, rights }, onReport),
   );
   await Promise.all(shares);
   const seconds = Math.round((Date.now() - startedAt) / 1_000);
@@ -151,11 +153,17 @@ const huntMutants = async (crew: Crew, most: number, chosen: string | undefined)
   return survivors;
 };
 
-const printTrace = async (seed: number, mutant: Mutant | undefined, shrinking: boolean): Promise<number> => {
-  const small = shrinking ? await shrink(seed, mutant, SHRINK_TIME) : undefined;
+const printTrace = async (
+  seed: number,
+  rights: boolean,
+  mutant: Mutant | undefined,
+  shrinking: boolean,
+): Promise<number> => {
+  const small = shrinking ? await shrink(seed, rights, mutant, SHRINK_TIME) : undefined;
   try {
     await run({
       seed,
+      rights,
       trace: (line) => console.log(line),
       trouble: mutant?.trouble,
       ...(mutant && { spoil: mutant.spoil() }),
@@ -194,6 +202,7 @@ const main = async (): Promise<number> => {
       seed: { type: 'string', default: '1' },
       trace: { type: 'boolean', default: false },
       shrink: { type: 'boolean', default: false },
+      rights: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       mutant: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
@@ -211,9 +220,10 @@ const main = async (): Promise<number> => {
   }
   if (values.mutants) return withCrew(async (crew) => (await huntMutants(crew, count, mutant)) === 0);
   if (values.trace || values.shrink) {
-    return printTrace(first, mutant === undefined ? undefined : mutantOf(mutant), values.shrink);
+    const known = mutant === undefined ? undefined : mutantOf(mutant);
+    return printTrace(first, known?.rights ?? values.rights, known, values.shrink);
   }
-  return withCrew(async (crew) => (await runSeeds(crew, first, count)).broken.length === 0);
+  return withCrew(async (crew) => (await runSeeds(crew, first, count, values.rights)).broken.length === 0);
 };
 
 try {

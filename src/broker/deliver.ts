@@ -16,7 +16,7 @@ import { leaveToTick, putInOrder, takeBack } from './choose-copy.ts';
 import { type Context, stillAtWork } from './context.ts';
 import { together } from './in-parallel.ts';
 import { abandonConnection, endExpired, giveUpConnection } from './lose-connection.ts';
-import { receivable, receivableBy } from './may-receive.ts';
+import { receivable } from './may-receive.ts';
 import { post } from './post.ts';
 
 /** Messages that one push carries at most. */
@@ -41,18 +41,9 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
     const batch = onePush(ofOneQos(waiting), most);
     const outcome = await context.sessions.change(
       to.clientId,
-      allocate(to.generation, batch.length, settings.liveTraffic),
+      allocate(to.generation, batch.length, settings.liveTraffic, grant),
     );
     let session = outcome.record;
-    if (outcome.done && grant !== undefined && outcome.record.grant !== grant) {
-      grant = outcome.record.grant;
-      const allowed = await receivableBy(context, to, grant, waiting);
-      if (allowed.length < waiting.length) {
-        await context.sessions.change(to.clientId, unallocate(outcome.record, batch.length, batch.length));
-        waiting = allowed;
-        continue;
-      }
-    }
     if (outcome.done) {
       const result = await postDirectly(context, to, outcome.record, batch);
       if (result === 'delivered') waiting = waiting.slice(batch.length);
@@ -63,6 +54,10 @@ export async function deliver(context: Context, to: SessionAddress, messages: re
     if (!isAlive(session, to.generation)) return isForgotten(session, to.generation) ? 'forgotten' : 'dead';
     if (isExpired(session, context.clock.now())) {
       await endExpired(context, to, session);
+      continue;
+    }
+    if (grant !== undefined && session.grant !== grant) {
+      ({ messages: waiting, grant } = await receivable(context, to, waiting, session.grant));
       continue;
     }
     if (!outcome.done && maySendDirectly(session, context)) {

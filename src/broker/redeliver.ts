@@ -10,15 +10,15 @@
  * - A worker that finds a newer epoch stops: it sends nothing and writes nothing more.
  */
 import { encode } from '../mqtt/codec.ts';
-import { planRedelivery, type RedeliveryPlan } from '../session/plan-redelivery.ts';
+import type { RedeliveryPlan } from '../session/plan-redelivery.ts';
 import type { InFlight, Session } from '../session/session.ts';
 import { epochOf, isAlive, packetIdOf, storedBytes } from '../session/session.ts';
 import { allocateForTick, claim, endTick, heal, mayHeal, turnDirect, unallocate } from '../session/transitions.ts';
 import { chooseAgain, leaveToTick, putInOrder } from './choose-copy.ts';
 import { type Context, stillAtWork } from './context.ts';
-import { encodePublish, OVERDUE, RETRY_AFTER } from './deliver.ts';
+import { encodePublish, OVERDUE } from './deliver.ts';
 import { abandonConnection, giveUpConnection } from './lose-connection.ts';
-import { receivableBy } from './may-receive.ts';
+import { planAllowed } from './plan-allowed.ts';
 import type { ReceivedMessage, RedeliveryTick } from './ports.ts';
 import { partsOf, post } from './post.ts';
 
@@ -35,6 +35,8 @@ interface Work {
   readonly tookOver: boolean;
   /** Packet ids this worker has posted. */
   readonly posted: Set<number>;
+  /** Packet ids of what was sent on this connection, and may not be sent again. */
+  readonly withheld: Set<number>;
   /** Stored messages posted: what the rate counts. */
   spent: number;
   /** Messages received, whatever became of them. */
@@ -71,6 +73,7 @@ export async function redeliver(context: Context, tick: RedeliveryTick, deadline
     leaseUntil: session.leaseUntil,
     tookOver: taken.tookOver,
     posted: new Set(),
+    withheld: new Set(),
     spent: 0,
     received: 0,
     looked: false,
@@ -192,38 +195,26 @@ const oneRound = async (context: Context, work: Work): Promise<Round> => {
   const stored = mayReceive ? await context.queues.receive(tick, Math.min(BATCH, budget)) : [];
   work.looked ||= mayReceive;
   work.received += stored.length;
-  const received = await receivableBy(context, tick, work.session.grant, stored);
-  const refused = stored.filter((message) => !received.includes(message));
-
   // Looked at after the receive: what a worker before this one has put in flight must not be sent as new.
-  const inFlight = await withoutRefused(context, work, await context.inFlight.list(tick));
-  const plan = planRedelivery({
-    tick,
-    tookOver: work.tookOver,
-    inFlight,
-    received,
-    posted: work.posted,
-    budget,
-    windowLeft: work.session.windowLeft,
-    sentBefore: context.clock.now() - RETRY_AFTER,
-  });
+  const listed = await context.inFlight.list(tick);
+  const plan = await planAllowed(context, work, { inFlight: listed, received: stored, budget });
   if (plan === 'newer epoch' || plan === 'unsafe') {
     await context.queues.release(tick, stored);
     if (plan === 'newer epoch') return 'stop';
-    context.log('resend-unsafe', { clientId: tick.clientId, inFlight: inFlight.length });
+    context.log('resend-unsafe', { clientId: tick.clientId, inFlight: listed.length });
     return giveUp(context, work);
   }
   if (plan.giveBack.length > 0) await context.queues.release(tick, plan.giveBack);
   work.leftOver = plan.leftOver;
   work.ownLeftOver = plan.ownLeftOver;
-  const batch = [...plan.inFlightAlready, ...plan.fresh, ...refused];
+  const batch = [...plan.inFlightAlready, ...plan.fresh, ...plan.refused];
 
   const nothingToPost = plan.resend.length + plan.fresh.length === 0;
-  if (nothingToPost && seemsLeaked(context, work, inFlight)) {
+  if (nothingToPost && seemsLeaked(context, work, plan.inFlight)) {
     const now = context.clock.now();
     work.leakSeenAt = work.session.leakSeenAt || now;
     if (now - work.leakSeenAt > stillAtWork(context)) {
-      context.log('window-leaked', { clientId: tick.clientId, inFlight: inFlight.length });
+      context.log('window-leaked', { clientId: tick.clientId, inFlight: plan.inFlight.length });
       return giveUp(context, work);
     }
   }
@@ -238,28 +229,7 @@ const oneRound = async (context: Context, work: Work): Promise<Round> => {
     work.deletedBytes += deleted.reduce((sum, message) => sum + storedBytes(message), 0);
     work.hidden ||= deleted.length < batch.length;
   }
-  return nothingToPost && refused.length === 0 ? 'nothing' : 'posted';
-};
-
-/**
- * What the client may no longer receive is not sent again on this connection: it is taken out of flight. Whether it has come on an
- * earlier one nobody knows.
- */
-const withoutRefused = async (
-  context: Context,
-  { tick, session }: Work,
-  inFlight: readonly InFlight[],
-): Promise<readonly InFlight[]> => {
-  const due = inFlight.filter(({ epoch, released }) => epoch < tick.epoch && !released);
-  const allowed = await receivableBy(context, tick, session.grant, due);
-  const refused = due.filter((record) => !allowed.includes(record));
-  for (const { packetId, id } of refused) {
-    await context.inFlight.remove(tick, packetId, [
-      ['=', 'id', id], // else it takes the packet id's next owner
-      ['<', 'epoch', tick.epoch], // else it takes what the next connection has sent
-    ]);
-  }
-  return inFlight.filter((record) => !refused.includes(record));
+  return nothingToPost && plan.refused.length === 0 ? 'nothing' : 'posted';
 };
 
 /**

@@ -193,11 +193,20 @@ export const queueCreated = (generation: Generation): SessionChange => ({
 
 // ── A publisher ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Sequence and push numbers for `count` messages that the publisher itself sends on the session's connection. */
-export const allocate = (generation: Generation, count: number, liveTraffic: LiveTraffic): SessionChange => ({
+/**
+ * Sequence and push numbers for `count` messages that the publisher itself sends on the session's connection.
+ * @param grant by which they may be received; undefined where nobody is asked
+ */
+export const allocate = (
+  generation: Generation,
+  count: number,
+  liveTraffic: LiveTraffic,
+  grant: GrantId | undefined,
+): SessionChange => ({
   name: 'allocate',
   if: [
     ['=', 'generation', generation],
+    ...(grant === undefined ? [] : [['=', 'grant', grant] as const]), // else it is posted what it may not receive any more
     ['=', 'status', 'online'],
     ...(liveTraffic === 'ordered' ? [['=', 'mode', 'direct'] as const] : []), // else it overtakes what is stored
     ['>=', 'windowLeft', count], // else more is in flight than the window allows

@@ -113,8 +113,8 @@ describe('a resume token', () => {
     const world = createGuardedWorld();
     await world.enter('client', policy);
     const client = await world.connectAs('client', { from: '192.0.2.1' });
-    const thief = world.open();
-    return { world, client, moved: await thief.move(client.token, '198.51.100.7') };
+    const thief = world.open('198.51.100.7');
+    return { world, client, moved: await thief.move(client.token) };
   };
   const onlyFrom = { Condition: { IpAddress: { 'aws:SourceIp': '192.0.2.0/24' } } };
 

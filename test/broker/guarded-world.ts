@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../../src/broker/context.ts';
 import type { Ports } from '../../src/broker/ports.ts';
-import { ARN_BASE, connectPacket, createWorld, encodeFrame, type Packet, type Will } from './world.ts';
+import { ARN_BASE, connectPacket, createWorld, type Packet, type Will } from './world.ts';
 
 export const PASSWORD = 'the password of everybody';
 
@@ -59,14 +59,14 @@ export function createGuardedWorld(
     },
     /** Sends a CONNECT and returns what came back. */
     tryConnect: async (clientId: string, { as = clientId, from, ...options }: ConnectOptions = {}) => {
-      const socket = world.open();
+      const socket = world.open(from);
       const packet = {
         ...connectPacket(clientId),
         username: as,
         password: Buffer.from(PASSWORD),
         ...options,
       } as Packet;
-      const reply = await socket.frame(encodeFrame([packet]), from);
+      const reply = await socket.send(packet);
       const connack = [...reply.packets, ...socket.pushes()].find(({ cmd }) => cmd === 'connack');
       return { socket, reply, returnCode: connack?.returnCode, sessionPresent: connack?.sessionPresent };
     },

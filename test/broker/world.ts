@@ -190,10 +190,10 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
         now += step;
       }
     },
-    open: () => {
+    open: (sourceIp?: string) => {
       const connectionId = `connection-${++counter}=` as ConnectionId;
       sockets.set(connectionId, { open: true, frames: [] });
-      return createSocket(connectionId);
+      return createSocket(connectionId, sourceIp);
     },
     /** Lets virtual time pass in steps of a second, working off jobs and ticks as they become due. */
     pass: async (seconds: number) => {
@@ -222,7 +222,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
     },
   };
 
-  const createSocket = (connectionId: ConnectionId) => {
+  const createSocket = (connectionId: ConnectionId, sourceIp: string | undefined) => {
     let seen = 0;
     const parts = new Map<string, string[]>();
     /** Base64 of whole packets, or nothing while parts of a push are missing (wire §5). */
@@ -235,7 +235,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       parts.set(unit, pieces);
       return Object.keys(pieces).length === Number(count) ? pieces.join('') : '';
     };
-    const frame = async (body: string, sourceIp?: string) => {
+    const frame = async (body: string) => {
       if (body.length > MAX_FRAME_CHARACTERS) throw new Error('the gateway would close this connection with 1009');
       const text = await handleFrame(context, {
         connectionId,
@@ -251,7 +251,7 @@ export function createWorld(changes: Partial<Settings> = {}, override: (ports: P
       send: (...packets: Packet[]) => frame(encodeFrame(packets)),
       bytes: (...bytes: number[]) => frame(Buffer.from(bytes).toString('base64')),
       /** Moves the session of `token` here (wire §8). */
-      move: (token: string, sourceIp?: string) => frame(`^${token}`, sourceIp),
+      move: (token: string) => frame(`^${token}`),
       /** Packets pushed since the last call. */
       pushes: (): Received[] => {
         const socket = sockets.get(connectionId);

@@ -287,7 +287,7 @@ export const deliver = (m: Model, s: State, at: number, d: Deliver, emit: Emit):
 const allocateNumbers = (m: Model, s: State, at: number, d: Deliver, emit: Emit): Emitted => {
   const who = () => whoDelivers(d);
   const length = Math.min(d.most, d.waiting.length);
-  const allocated = changeSession(m, s, allocate(d.to, length, 'ordered'));
+  const allocated = changeSession(m, s, allocate(d.to, length, 'ordered', undefined));
   const session = allocated.record;
   if (allocated.done) {
     const { epoch, persistent, connectionId, sequence, pushed, tick } = allocated.record;

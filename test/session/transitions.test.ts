@@ -172,16 +172,29 @@ const rows: Readonly<Record<string, Row>> = {
     after: { queueReady: true },
   },
   'allocate, ordered': {
-    change: transitions.allocate(GENERATION, 3, 'ordered'),
+    change: transitions.allocate(GENERATION, 3, 'ordered', undefined),
     given: direct,
     refusedBy: [otherSession, { status: 'connecting' }, ...notConnected, { mode: 'queued' }, { windowLeft: 2 }],
     allowedBy: [{ windowLeft: 3 }],
     after: { sequence: 3, pushed: 3, windowLeft: 7, leakSeenAt: 0 },
   },
   'allocate, interleaved': {
-    change: transitions.allocate(GENERATION, 3, 'interleaved'),
+    change: transitions.allocate(GENERATION, 3, 'interleaved', undefined),
     given: queued,
     refusedBy: [otherSession, { status: 'connecting' }, ...notConnected, { windowLeft: 2 }],
+    after: { sequence: 3, pushed: 3, windowLeft: 7, leakSeenAt: 0 },
+  },
+  'allocate, for whoever has a grant': {
+    change: transitions.allocate(GENERATION, 3, 'ordered', 'shown' as GrantId),
+    given: { ...direct, grant: 'shown' as GrantId },
+    refusedBy: [
+      otherSession,
+      { status: 'connecting' },
+      ...notConnected,
+      { mode: 'queued' },
+      { windowLeft: 2 },
+      { grant: 'another' as GrantId },
+    ],
     after: { sequence: 3, pushed: 3, windowLeft: 7, leakSeenAt: 0 },
   },
   unallocate: {

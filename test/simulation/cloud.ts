@@ -4,7 +4,7 @@
  * Rules of this file: it puts the parts together and knows nothing of clients or promises. `watch` is told what took effect,
  * at the moment it does.
  */
-import { createAuthority, openAuthority } from '../../src/broker/authority.ts';
+import { openAuthority } from '../../src/broker/authority.ts';
 import type { Context, Settings } from '../../src/broker/context.ts';
 import { handleDisconnect } from '../../src/broker/handle-disconnect.ts';
 import { handleFrame } from '../../src/broker/handle-frame.ts';
@@ -13,11 +13,11 @@ import { redeliver } from '../../src/broker/redeliver.ts';
 import { runJob } from '../../src/broker/run-job.ts';
 import { watchSocket } from '../../src/broker/watch-socket.ts';
 import { createMemoryStores } from '../../src/memory/stores.ts';
-import type { ClientId, ConnectionId, Generation, MessageId } from '../../src/session/ids.ts';
+import type { ClientId, ConnectionId, Generation, GrantId, MessageId } from '../../src/session/ids.ts';
 import { noAuthorizer, noTokens, plainPasswords } from '../broker/credentials.ts';
-import { ARN_BASE } from '../broker/world.ts';
 import type { Choices } from './choices.ts';
 import { createSimulatedClientQueues } from './client-queues.ts';
+import { createEnvironments } from './environments.ts';
 import type { Faults } from './faults.ts';
 import { withLaggingIndex } from './lagging-index.ts';
 import { createLambdas, type Lambda } from './lambdas.ts';
@@ -54,6 +54,10 @@ export interface CloudOptions {
   /** The broker has answered a frame of a Lambda that began `from` then. */
   readonly answered: (connectionId: ConnectionId, from: number, frame: string, reply: string) => void;
   readonly posted: (connectionId: ConnectionId, frame: string) => void;
+  /** A Lambda that began `from` then is about to post. */
+  readonly posting: (from: number, connectionId: ConnectionId, frame: string) => void;
+  /** What its client may not receive now is not sent again on the same connection. */
+  readonly isForbidden: (grant: GrantId, topic: string) => boolean;
   readonly mayLose: (connectionId: ConnectionId) => boolean;
   readonly log: Log;
   /** The sweeper comes every minute. */
@@ -151,13 +155,15 @@ export function createCloud(options: CloudOptions) {
   const isAtRest = (connectionId: ConnectionId): boolean => {
     const session = memory.sessions.all().find((each) => each.connectionId === connectionId);
     if (session?.status !== 'online' || session.mode !== 'direct' || session.backlog > 0) return false;
-    const { generation, epoch } = session;
+    const { generation, epoch, grant } = session;
     const connection = memory.connections
       .all()
       .find((each) => each.state === 'connected' && each.generation === generation && each.epoch === epoch);
     if (connection === undefined || !sockets.isOpen(connectionId)) return false;
     // what a worker of an older connection has left in flight too late waits for the next connection
-    return memory.inFlight.all(connection).every((each) => each.epoch < epoch);
+    return memory.inFlight
+      .all(connection)
+      .every((each) => each.epoch < epoch || options.isForbidden(grant, each.topic));
   };
   const sockets = createSockets({
     choices,
@@ -200,19 +206,34 @@ export function createCloud(options: CloudOptions) {
     log: options.log,
   });
 
+  const environments = createEnvironments({
+    choices,
+    settings,
+    log: options.log,
+    clockOf: lambdas.clockOf,
+    identityOf: (lambda) => lambdas.guard('identity', ports.identity, lambda),
+  });
+
   const contextOf = (lambda: Lambda, own: Ports = ports): Context => {
     const context: Context = {
       ...own,
       clock: lambdas.clockOf(lambda),
       settings,
       timing,
-      authority: openAuthority,
+      authority: settings.authentication === 'none' ? openAuthority : environments.authorityOf(lambda),
       knownShapes: new Set(),
     };
-    const sent: Ports = { ...own, ...withRepeats(own, memory, lambda, faults, time, options.weakSpots) };
+    const startedAt = lambda.deadline - timing.lambdaTimeout;
+    const gateway = {
+      ...own.gateway,
+      post: (connectionId: ConnectionId, frame: string) => {
+        options.posting(startedAt, connectionId, frame);
+        return own.gateway.post(connectionId, frame);
+      },
+    };
+    const sent: Ports = { ...own, ...withRepeats(own, memory, lambda, faults, time, options.weakSpots), gateway };
     const guards = guarded.map((name) => [name, lambdas.guard<object>(name, sent[name], lambda)]);
-    const guardedPorts: Context = { ...context, ...Object.fromEntries(guards) };
-    const waiting = { ...guardedPorts, authority: createAuthority({ ...guardedPorts, arnBase: ARN_BASE }) };
+    const waiting: Context = { ...context, ...Object.fromEntries(guards) };
     return options.spoil ? options.spoil(waiting, ports, lambda) : waiting;
   };
 
@@ -248,6 +269,7 @@ export function createCloud(options: CloudOptions) {
             connectionId: socket.id,
             body,
             deadline,
+            sourceIp: socket.place,
           });
         },
         () => {

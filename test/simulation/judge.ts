@@ -4,13 +4,13 @@
  *
  * Rules of this file: it never changes anything, and nothing in the broker knows of it. Moments are steps of the run.
  */
-import { type Packet, parser } from 'mqtt-packet';
 import type { Settings } from '../../src/broker/context.ts';
 import type { Log, Ports } from '../../src/broker/ports.ts';
 import type { ClientId, ConnectionId, Generation } from '../../src/session/ids.ts';
 import { type Session, storedBytes } from '../../src/session/session.ts';
 import type { Cloud } from './cloud.ts';
 import type { Faults } from './faults.ts';
+import { packetsIn } from './pushed-packets.ts';
 import { type Copy, createRetainedJudge } from './retained-judge.ts';
 import type { Socket } from './sockets.ts';
 
@@ -30,6 +30,8 @@ export interface Publication {
   readonly removes: boolean;
   /** When it was first given to the client end. */
   writtenAt: number;
+  /** The same as a time, ms. */
+  readonly since: number;
   /** How often it was given to a client end. */
   writes: number;
   readonly sockets: Set<Socket>;
@@ -51,6 +53,8 @@ interface KnownSession {
   readonly clientId: ClientId;
   readonly generation: Generation;
   readonly persistent: boolean;
+  /** When it began, ms. */
+  readonly since: number;
   endedAt?: number;
   readonly interests: Interest[];
   readonly received: Set<string>;
@@ -91,6 +95,8 @@ export interface JudgeOptions {
   readonly publishers: number;
   /** Clocks agree, so the rate can be kept exactly. */
   readonly exactRate: boolean;
+  /** Its right to receive what is published there was missing at some moment since then, as far as a Lambda may know. */
+  readonly mayHaveMissed: (session: Generation, topic: string, since: number) => boolean;
   readonly trace: ((line: string) => void) | undefined;
 }
 
@@ -101,7 +107,8 @@ const OVERDUE_AT_LEAST = 1_000;
 
 export type Judge = ReturnType<typeof createJudge>;
 
-export function createJudge({ settings, faults, step, now, lostCount, exactRate, publishers, trace }: JudgeOptions) {
+export function createJudge(options: JudgeOptions) {
+  const { settings, faults, step, now, lostCount, exactRate, publishers, mayHaveMissed, trace } = options;
   const publications = new Map<string, Publication>();
   const sessions = new Map<Generation, KnownSession>();
   const current = new Map<ClientId, KnownSession>();
@@ -135,6 +142,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     fail,
     exactClocks: exactRate,
     keepsOrder: settings.liveTraffic === 'ordered',
+    mayHaveMissed: ({ generation, since }, topic) => mayHaveMissed(generation, topic, since),
   });
 
   /** Nothing has happened after which somebody else must do the work of a tick again. A tick that is doubled does nothing. */
@@ -161,6 +169,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
       clientId,
       generation,
       persistent,
+      since: now(),
       interests: [],
       received: new Set(),
       once: new Set(),
@@ -424,7 +433,7 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     if (payload === '') return; // nobody can tell one removal from another
     const publication = publications.get(payload);
     if (!session || !publication) throw new Error(`${connectionId} got ${payload}, and nobody knows from where`);
-    const { publisher, number, topic, writtenAt } = publication;
+    const { publisher, number, topic, writtenAt, since } = publication;
     if (session.endedAt !== undefined && writtenAt > session.endedAt) fail(`${payload} reached an ended session`);
     const matching = session.interests.filter(({ filter }) => matches(filter, topic));
     const last = lastWorkedOn(publication);
@@ -439,13 +448,14 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     if (qos === 2) session.once.add(payload);
     const highest = session.highest.get(publisher) ?? 0;
     const isFirst = !session.received.has(payload);
-    // What was refused at the bound may come late, if its publisher sends it again.
+    // What was refused at the bound, or for want of a right, may come late, if its publisher sends it again.
     const ordered =
       session.refused === 0 &&
       publication.inOrder &&
       inOrder &&
       settings.liveTraffic === 'ordered' &&
-      isSubscribedThroughout(session, publication);
+      isSubscribedThroughout(session, publication) &&
+      !mayHaveMissed(session.generation, topic, since);
     if (isFirst && ordered && number < highest) fail(`${payload} came to ${session.clientId} after number ${highest}`);
     session.received.add(payload);
     if (inOrder) session.highest.set(publisher, Math.max(highest, number));
@@ -485,10 +495,16 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     },
     writing: (
       payload: string,
-      publication: Omit<Publication, 'writtenAt' | 'writes' | 'sockets'>,
+      publication: Omit<Publication, 'writtenAt' | 'since' | 'writes' | 'sockets'>,
       socket: Socket,
     ): void => {
-      const known = publications.get(payload) ?? { ...publication, writtenAt: step(), writes: 0, sockets: new Set() };
+      const known = publications.get(payload) ?? {
+        ...publication,
+        writtenAt: step(),
+        since: now(),
+        writes: 0,
+        sockets: new Set(),
+      };
       if (publication.retain) retained.publishing(payload, publication);
       known.writes++;
       known.sockets.add(socket);
@@ -532,9 +548,13 @@ export function createJudge({ settings, faults, step, now, lostCount, exactRate,
     /** What a session that lives has not received yet, as far as it could not be refused. */
     missing: (): readonly string[] => [
       ...retained.missing(),
-      ...[...sessions.values()].flatMap(({ endedAt, owed, received: got, refused, clientId }) => {
+      ...[...sessions.values()].flatMap(({ endedAt, owed, received: got, refused, clientId, generation }) => {
         if (endedAt !== undefined) return [];
-        const open = [...owed].filter((payload) => !got.has(payload));
+        const mayMiss = (payload: string): boolean => {
+          const { topic, since } = publications.get(payload) as Publication;
+          return mayHaveMissed(generation, topic, since);
+        };
+        const open = [...owed].filter((payload) => !got.has(payload) && !mayMiss(payload));
         return open.length > refused ? open.map((payload) => `${payload} for ${clientId}`) : [];
       }),
     ],
@@ -551,16 +571,6 @@ const isSubscribedThroughout = ({ interests }: KnownSession, { writtenAt, topic 
     ({ filter, qos, grantedAt = Number.POSITIVE_INFINITY, leavingAt }) =>
       qos > 0 && grantedAt < writtenAt && leavingAt === undefined && matches(filter, topic),
   );
-
-const packetsIn = (frame: string): readonly Packet[] => {
-  const body = frame.slice(frame.indexOf(':') + 1);
-  if (body === '') return [];
-  const packets: Packet[] = [];
-  const reader = parser({ protocolVersion: 4 });
-  reader.on('packet', (packet) => packets.push(packet));
-  reader.parse(Buffer.from(body, 'base64'));
-  return packets;
-};
 
 const matches = (filter: string, topic: string): boolean => {
   const levels = topic.split('/');

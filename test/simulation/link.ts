@@ -4,11 +4,13 @@
  */
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { createExchange, type ExchangeHost, type SocketRole } from '../../client/exchange.ts';
+import { PASSWORD } from '../broker/guarded-world.ts';
 import { connectPacket } from '../broker/world.ts';
 import { createBareEnd } from './bare-end.ts';
 import type { Choices } from './choices.ts';
 import type { Cloud } from './cloud.ts';
 import type { Judge } from './judge.ts';
+import { places } from './rights.ts';
 import type { Socket } from './sockets.ts';
 import { type Cancel, routine, type Time } from './time.ts';
 import type { TimeJudge } from './time-judge.ts';
@@ -28,6 +30,8 @@ export interface LinkConnect {
   /** Seconds. */
   readonly keepAlive: number;
   readonly will?: LinkWill | undefined;
+  /** Who it says it is; undefined where nobody is asked. */
+  readonly principal: string | undefined;
 }
 
 export interface LinkWill {
@@ -37,8 +41,10 @@ export interface LinkWill {
   readonly retain: boolean;
 }
 
-/** How the connections of a client are kept, and what is said of it when one is lost. */
+/** Who a client is, how its connections are kept, and what is said of it when one is lost. */
 export interface LifePlan {
+  /** Undefined where nobody is asked. */
+  readonly principal?: string | undefined;
   /** Seconds. */
   readonly keepAlive: number;
   /** The QoS of its wills, if it has any. */
@@ -127,8 +133,8 @@ export function openLink(options: LinkOptions): Link {
     return socket === former ? 'former' : undefined;
   };
   const openSocket = (opened: () => void): Socket => {
-    const socket = cloud.sockets.open({
-      onFrame: (frame) => {
+    const handlers = {
+      onFrame: (frame: string) => {
         const token = /^!\d+[^:]*;token=([^;:]*)/.exec(frame)?.[1];
         if (token !== undefined) tokens.push(token);
         const role = roleOf(socket);
@@ -139,7 +145,8 @@ export function openLink(options: LinkOptions): Link {
         if (role === 'next') nextEnded();
         if (role === 'current' && !end.isMoving) finish();
       },
-    });
+    };
+    const socket = cloud.sockets.open(handlers, connect.principal === undefined ? undefined : choices.pick(places));
     timeJudge.connecting(socket.id, { clientId: connect.clientId, keepAlive: connect.keepAlive, bare });
     cloud.handshake(socket, name, opened);
     return socket;
@@ -238,9 +245,10 @@ export function openLink(options: LinkOptions): Link {
   };
   // MQTT libraries do not wait for a CONNACK for ever.
   const impatience = time.after(CONNECT_TIMEOUT, () => link.reset());
-  const { clientId, clean, keepAlive, will } = connect;
+  const { clientId, clean, keepAlive, will, principal } = connect;
   link.write({
     ...connectPacket(clientId),
+    ...(principal !== undefined && { username: principal, password: Buffer.from(PASSWORD) }),
     clean,
     keepalive: keepAlive,
     ...(will && { will: { ...will, payload: Buffer.from(will.payload) } }),

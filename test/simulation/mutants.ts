@@ -24,6 +24,8 @@ export interface Mutant {
   readonly spoil: () => Spoil;
   /** Where trouble is most likely to show it. */
   readonly trouble?: Trouble;
+  /** It shows only where clients have to say who they are. */
+  readonly rights?: boolean;
 }
 
 type Method = (...args: unknown[]) => Promise<unknown>;

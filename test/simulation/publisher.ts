@@ -139,6 +139,7 @@ export function createPublisher({ plan, mayBegin, ...parts }: PublisherOptions) 
           clean: plan.qos === 1 || mustEnd,
           keepAlive: plan.keepAlive,
           will: willOf(name, ++links, plan),
+          principal: plan.principal,
         };
         link = openLink({ ...parts, name, bare: plan.bare, connect, onPacket, onOver });
         mustEnd = false;

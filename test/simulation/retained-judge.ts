@@ -47,13 +47,15 @@ export interface Asking {
   readonly refused: number;
 }
 
-export interface RetainedJudgeOptions {
+export interface RetainedJudgeOptions<S> {
   readonly step: () => number;
   readonly fail: (what: string) => void;
   /** Clocks agree, so of two publishers the later one wins, even against a Lambda that stalls. */
   readonly exactClocks: boolean;
   /** Live messages wait behind stored ones. */
   readonly keepsOrder: boolean;
+  /** Its right to receive what is published there was missing at some moment. */
+  readonly mayHaveMissed: (session: S, topic: string) => boolean;
 }
 
 /** A copy as it arrived. */
@@ -63,7 +65,13 @@ export interface Copy {
   readonly qos: number;
 }
 
-export function createRetainedJudge<S extends Asking>({ step, fail, exactClocks, keepsOrder }: RetainedJudgeOptions) {
+export function createRetainedJudge<S extends Asking>({
+  step,
+  fail,
+  exactClocks,
+  keepsOrder,
+  mayHaveMissed,
+}: RetainedJudgeOptions<S>) {
   const known = new Map<string, Known>();
   const byTopic = new Map<string, Known[]>();
   const asks = new Map<S, Ask[]>();
@@ -186,14 +194,16 @@ export function createRetainedJudge<S extends Asking>({ step, fail, exactClocks,
         if (session.endedAt !== undefined || session.refused > 0) return [];
         // A SUBSCRIBE that nobody answered may have died half-way.
         const isAnswered = (topic: string) => list.every((ask) => ask.isGranted || !matches(ask.filter, topic));
-        const stale = [...of(overtaken, session)].filter(([topic]) => isAnswered(topic));
+        const stale = [...of(overtaken, session)].filter(
+          ([topic]) => isAnswered(topic) && !mayHaveMissed(session, topic),
+        );
         if (stale.length > 0) return stale.map(([topic, number]) => `${topic}, number ${number}, after an older one`);
         const open = list.filter(({ isGranted, isOver, qos }) => isGranted && !isOver && qos > 0);
         // What was published while it subscribed comes live, or as retained.
         const lacks = (topic: string) => newest(topic) > (of(highest, session).get(topic) ?? 0);
         return open.flatMap((ask) =>
           [...byTopic.keys()]
-            .filter((topic) => matches(ask.filter, topic))
+            .filter((topic) => matches(ask.filter, topic) && !mayHaveMissed(session, topic))
             .filter((topic) => lacks(topic) || (isOwed(ask, topic) && !ask.came.has(topic)))
             .map((topic) => `what is retained under ${topic} for ${session.clientId}`),
         );

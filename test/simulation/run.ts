@@ -11,7 +11,9 @@ import { createFaults, type Fault, type FaultRates } from './faults.ts';
 import { Broken, createJudge } from './judge.ts';
 import { withLongLives } from './long-lives.ts';
 import { createPublisher } from './publisher.ts';
-import { createScenario } from './scenario.ts';
+import { createRights } from './rights.ts';
+import { createRightsJudge, noRights } from './rights-judge.ts';
+import { createScenario, withRights } from './scenario.ts';
 import { createSchedule } from './schedule.ts';
 import { createSubscriber } from './subscriber.ts';
 import { createTime } from './time.ts';
@@ -28,6 +30,8 @@ export interface Trouble {
 
 export interface RunOptions {
   readonly seed: number;
+  /** Clients have to say who they are, and the operator changes what they may receive. */
+  readonly rights?: boolean | undefined;
   /** Where the choices come from, if not from the seed. */
   readonly draw?: Draw;
   readonly spoil?: Spoil;
@@ -57,9 +61,17 @@ const SWEEP_EVERY = 60_000;
 const SWEEPS = 600_000;
 
 /** @throws Broken with what went wrong */
-export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: RunOptions): Promise<RunResult> {
+export async function run({
+  seed,
+  rights: hasRights = false,
+  draw = seeded(seed),
+  spoil,
+  trouble,
+  trace,
+}: RunOptions): Promise<RunResult> {
   const choices = createChoices(draw);
-  const scenario = createScenario(choices);
+  const anybody = createScenario(choices);
+  const scenario = hasRights ? withRights(anybody, choices) : anybody;
   const { settings } = scenario;
   const time = createTime();
   const faults = createFaults(choices, { ...scenario.faults, ...(trouble && { weakSpot: 0.3, ...trouble.faults }) });
@@ -70,6 +82,15 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
   let quietSince = Number.POSITIVE_INFINITY;
   const step = () => steps;
   trace?.(`settings: ${JSON.stringify(interesting(settings))}`);
+  const rightsJudge = hasRights
+    ? createRightsJudge({
+        rights: () => rights,
+        now: time.now,
+        fail: (what) => judge.fail(what),
+        policyCheck: settings.policyCheckSeconds * 1_000,
+        lambdaTimeout: timing.lambdaTimeout,
+      })
+    : noRights;
   const judge = createJudge({
     settings,
     faults,
@@ -78,6 +99,7 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
     lostCount: () => cloud.lambdas.lostCount(),
     publishers: scenario.publishers.length,
     exactRate: scenario.clockError === 0,
+    mayHaveMissed: rightsJudge.mayHaveMissed,
     trace,
   });
   const timeJudge = createTimeJudge({
@@ -90,6 +112,7 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
     isQuiet: () => time.now() > quietSince,
     memory: () => cloud.memory,
     isSwept: () => sweeper.isRunning(),
+    rights: rightsJudge,
   });
   const cloud = createCloud({
     choices,
@@ -100,13 +123,17 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
     weakSpots: trouble?.weakSpots ?? [scenario.weakSpot],
     trace,
     watch: (ports) =>
-      timeJudge.watch(
-        judge.watch(scenario.longLives ? withLongLives(ports, choices, faults.isCalm) : ports, () => cloud),
+      rightsJudge.watch(
+        timeJudge.watch(
+          judge.watch(scenario.longLives ? withLongLives(ports, choices, faults.isCalm) : ports, () => cloud),
+        ),
       ),
     watchJob: timeJudge.watchJob,
     watchFrame: timeJudge.watchFrame,
     answered: timeJudge.answered,
     posted: judge.posted,
+    posting: rightsJudge.posting,
+    isForbidden: rightsJudge.isForbidden,
     // A client end that sees a push missing moves its session; one that ignores the rules has to have it stored.
     mayLose: (connectionId) => judge.isPersistent(connectionId) || timeJudge.keepsRules(connectionId),
     log: (event, fields) => {
@@ -116,6 +143,14 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
     isSwept: scenario.isSwept,
     spoil,
     step,
+  });
+  const rights = createRights({
+    choices,
+    time,
+    identity: cloud.memory.identity,
+    principals: [...new Set(scenario.subscribers.flatMap(({ principal }) => principal ?? []))],
+    publishers: scenario.publishers.map(({ name }) => name),
+    trace,
   });
   const mayMove = () => !faults.isCalm() && choices.chance(scenario.moves);
   const parts = { choices, judge, timeJudge, mayMove, cloud, time };
@@ -174,12 +209,14 @@ export async function run({ seed, draw = seeded(seed), spoil, trouble, trace }: 
       forgotten ||= cloud.memory.sessions.all().length < known;
     }
     if (scenario.collectsQueues && choices.chance(0.002)) collectQueues();
+    if (choices.chance(scenario.changesRights)) rights.change();
     if (!(await oneStep())) time.skip();
   }
 
   // ── Calm ─────────────────────────────────────────────────────────────────────────────────────────────────────────
   trace?.('CALM: nothing goes wrong any more');
   faults.calmDown();
+  rights.mend();
   quietSince = time.now() + timing.lambdaTimeout;
   const main = subscribers.filter((_, index) => {
     const plan = scenario.subscribers[index];

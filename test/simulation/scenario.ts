@@ -5,6 +5,7 @@ import type { Choices } from './choices.ts';
 import type { FaultRates } from './faults.ts';
 import type { LifePlan } from './link.ts';
 import type { PublisherPlan } from './publisher.ts';
+import { PUBLISHER } from './rights.ts';
 import type { SubscriberPlan } from './subscriber.ts';
 import { spots } from './weak-spot.ts';
 
@@ -35,6 +36,8 @@ export interface Scenario {
   readonly isCut: boolean;
   /** At the end, sessions are left to expire. */
   readonly expires: boolean;
+  /** How often the operator changes what somebody may do, per step. */
+  readonly changesRights: number;
 }
 
 const filterSets: readonly Readonly<Record<string, 0 | 1 | 2>>[] = [
@@ -128,6 +131,40 @@ export function createScenario(choices: Choices): Scenario {
     fallsSilent: choices.chance(0.2),
     isCut: choices.chance(0.1),
     expires: choices.chance(0.25),
+    changesRights: 0,
+  };
+}
+
+/**
+ * The same, where clients have to say who they are. Of two devices with one client id the second is another principal in most runs:
+ * then neither may get what is the other's.
+ */
+export function withRights(scenario: Scenario, choices: Choices): Scenario {
+  const { settings, publishers, subscribers } = scenario;
+  return {
+    ...scenario,
+    settings: {
+      ...settings,
+      authentication: 'password',
+      policyCheckSeconds: choices.pick([20, 5, 1, 45]),
+      policyCacheSeconds: choices.chance(0.2) ? 30 : settings.policyCacheSeconds,
+      policyCacheEntries: choices.chance(0.2) ? 1 + choices.below(3) : settings.policyCacheEntries,
+    },
+    publishers: publishers.map((plan) => ({
+      ...plan,
+      principal: PUBLISHER,
+      messages: plan.messages + choices.below(8),
+    })),
+    subscribers: subscribers.map((plan) => {
+      const isOther = plan.name !== plan.clientId && choices.chance(0.7);
+      const isLate = choices.chance(0.4);
+      return {
+        ...plan,
+        principal: isOther ? plan.name : plan.clientId,
+        acknowledges: isLate ? 'late' : plan.acknowledges,
+      };
+    }),
+    changesRights: choices.pick([0.02, 0.005, 0.06]),
   };
 }
 

@@ -17,10 +17,11 @@ export interface Shrunk {
 /** @returns nothing where the seed does not fail */
 export async function shrink(
   seed: number,
+  rights: boolean,
   mutant: Mutant | undefined,
   milliseconds: number,
 ): Promise<Shrunk | undefined> {
-  const spoilt = () => (mutant ? { spoil: mutant.spoil(), trouble: mutant.trouble } : {});
+  const spoilt = () => ({ rights, ...(mutant && { spoil: mutant.spoil(), trouble: mutant.trouble }) });
   let length = 0;
   const failure = async (draws: readonly number[]): Promise<string | undefined> => {
     length = 0;

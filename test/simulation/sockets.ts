@@ -19,6 +19,8 @@ const POST_TIMEOUT = 2_000;
 
 export interface Socket {
   readonly id: ConnectionId;
+  /** The address that its client connects from. */
+  readonly place: string | undefined;
   /** `opening`: its `$connect` is not done. `deserted`: the client is gone, and the gateway has not noticed. */
   state: 'opening' | 'open' | 'deserted' | 'closed';
   /** What the gateway would do by itself. */
@@ -102,9 +104,9 @@ export function createSockets({ choices, faults, time, trace, disconnected, post
 
   return {
     gateway,
-    open: (handlers: Pick<Socket, 'onFrame' | 'onClose'>): Socket => {
+    open: (handlers: Pick<Socket, 'onFrame' | 'onClose'>, place?: string): Socket => {
       const id = `c${++opened}` as ConnectionId;
-      const socket: Socket = { id, state: 'opening', forget: () => {}, working: 0, workedLast: 0, ...handlers };
+      const socket: Socket = { id, place, state: 'opening', forget: () => {}, working: 0, workedLast: 0, ...handlers };
       sockets.set(id, socket);
       return socket;
     },

@@ -31,6 +31,10 @@ const nameOf = (topic: string, payload: string, retain: boolean): string => {
   if (payload === '') return ` (removal of ${topic})`;
   return retain ? `${payload} (retained)` : payload;
 };
+/** How long a client waits that was refused, ms: not for ever, since the operator may change his mind. */
+const PATIENCE = 5_000;
+/** In a SUBACK. */
+const REFUSED = 0x80;
 const payloadOf = (name: string): string => name.replace(/ \(.*\)$/, '');
 
 export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) {
@@ -44,6 +48,8 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
   /** It is gone without a word, until it is woken. */
   let silent = false;
   let links = 0;
+  /** Filters that it was refused a moment ago. */
+  const refused = new Set<string>();
   /** The next CONNECT ends the session. */
   let startsClean = !persistent;
   let everSubscribed = false;
@@ -71,6 +77,7 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
     const { id } = from.socket;
     switch (packet.cmd) {
       case 'connack':
+        if (packet.returnCode !== 0) break;
         connected = true;
         judge.replied(id);
         if (!packet.sessionPresent) held = new Set();
@@ -93,7 +100,10 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
         const what = asked.get(packet.messageId as number);
         if (!what) break;
         asked.delete(packet.messageId as number);
-        if (what.leaves) judge.unsubscribed(id, what.filter);
+        if (packet.cmd === 'suback' && packet.granted[0] === REFUSED) {
+          refused.add(what.filter);
+          time.after(PATIENCE, () => refused.delete(what.filter));
+        } else if (what.leaves) judge.unsubscribed(id, what.filter);
         else {
           held.add(what.filter);
           everSubscribed = true;
@@ -142,18 +152,23 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
     link = undefined;
     asked.clear();
     if (connected) former = unacknowledged;
+    const isRefused = plan.principal !== undefined && !connected;
     connected = false;
     unacknowledged = new Map();
     acknowledged.clear();
     handedOn.clear();
     back = false;
-    time.after(calm ? 0 : choices.below(plan.away), () => {
+    const away = isRefused ? PATIENCE : calm ? 0 : choices.below(plan.away);
+    time.after(away, () => {
       back = true;
     });
   };
 
   const missing = (): string | undefined =>
-    [...wanted].find((filter) => !held.has(filter) && ![...asked.values()].some((each) => each.filter === filter));
+    [...wanted].find(
+      (filter) =>
+        !held.has(filter) && !refused.has(filter) && ![...asked.values()].some((each) => each.filter === filter),
+    );
   /** Perhaps it will not subscribe to this any more; something it always wants. */
   const loseInterest = (filter: string | undefined): void => {
     if (filter !== undefined && wanted.size > 1 && choices.chance(0.5)) wanted.delete(filter);
@@ -210,6 +225,7 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
           clean: startsClean,
           keepAlive: plan.keepAlive,
           will: willOf(name, ++links, plan),
+          principal: plan.principal,
         };
         link = openLink({ ...parts, name, bare: plan.bare, connect, onPacket, onOver });
         return;

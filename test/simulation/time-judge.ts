@@ -11,10 +11,11 @@ import type { MemoryStores } from '../../src/memory/stores.ts';
 import { parseResumeToken } from '../../src/mqtt/resume-token.ts';
 import type { Change } from '../../src/session/change.ts';
 import type { Connection } from '../../src/session/connection.ts';
-import type { ClientId, ConnectionId, WillId } from '../../src/session/ids.ts';
+import type { ClientId, ConnectionId, GrantId, WillId } from '../../src/session/ids.ts';
 import { isConnected, type Session } from '../../src/session/session.ts';
 import type { Faults } from './faults.ts';
 import type { Judge } from './judge.ts';
+import type { RightsJudge } from './rights-judge.ts';
 import type { Socket } from './sockets.ts';
 
 /** What a modelled client says of itself in CONNECT. */
@@ -32,6 +33,8 @@ interface KnownWill {
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
   readonly messageId: string;
+  readonly grant: GrantId;
+  readonly putAt: number;
   state: 'put' | 'in force' | 'over';
   endedAt: number;
   endedInQuiet: boolean;
@@ -73,6 +76,7 @@ export interface TimeJudgeOptions {
   readonly memory: () => MemoryStores;
   /** The sweeper comes every minute. */
   readonly isSwept: () => boolean;
+  readonly rights: Pick<RightsJudge, 'mayBeMute' | 'isOfSamePrincipal'>;
 }
 
 /** Where nothing goes wrong, a will is published so long after the end of its connection, ms, at most. */
@@ -145,6 +149,7 @@ export function createTimeJudge(options: TimeJudgeOptions) {
     const remains = before.expiresAt - now();
     const ends = change.name === 'end' || (change.name === 'begin' && after.persistent);
     if (!ends || !before.persistent || before.status === 'ended') return;
+    if (!options.rights.isOfSamePrincipal(before.grant, after.grant)) return;
     if (before.status !== 'offline') fail(`the session of ${clientId} ends while it is ${before.status}`);
     else if (remains > skew) fail(`the session of ${clientId} ends ${remains} ms before it expires`);
     else if (
@@ -249,7 +254,7 @@ export function createTimeJudge(options: TimeJudgeOptions) {
       return;
     }
     if (isKept) fail(`${payload} is not due any more and is kept`);
-    if (hasLeft || will.cameBack) return;
+    if (hasLeft || will.cameBack || options.rights.mayBeMute(will.grant, will.putAt)) return;
     if (qos > 0 ? will.published === 0 : will.begun === 0 && endedInQuiet) fail(`${payload} was not published`);
   };
 
@@ -297,6 +302,8 @@ export function createTimeJudge(options: TimeJudgeOptions) {
           qos: will.qos,
           retain: will.retain,
           messageId: will.id,
+          grant: will.grant,
+          putAt: now(),
           state: 'put',
           endedAt: 0,
           endedInQuiet: false,

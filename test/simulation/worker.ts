@@ -3,11 +3,12 @@ import { faultKinds } from './faults.ts';
 import { collecting, mutantOf } from './mutants.ts';
 import { type RunOptions, run } from './run.ts';
 
-/** `mutant`: until one of the seeds catches it. `collect`: note the conditions that come by. */
+/** `mutant`: until one of the seeds catches it, played as it asks for. `collect`: note the conditions that come by. */
 export interface Order {
   readonly from: number;
   readonly to: number;
   readonly every: number;
+  readonly rights?: boolean | undefined;
   readonly mutant?: string | undefined;
   readonly collect?: boolean | undefined;
 }
@@ -61,18 +62,24 @@ const brokenBy = async (options: RunOptions): Promise<string | undefined> => {
   }
 };
 
-const carryOut = async ({ from, to, every, mutant: name, collect }: Order): Promise<void> => {
+const carryOut = async ({ from, to, every, rights: isAsked, mutant: name, collect }: Order): Promise<void> => {
   const mutant = name === undefined ? undefined : mutantOf(name);
+  const rights = mutant?.rights ?? isAsked;
   let report = emptyReport;
   let reportedAt = Date.now();
   for (let seed = from; seed < to; seed += every) {
     const conditions = new Set<string>();
     const spoil = collect ? collecting(conditions) : mutant?.spoil();
     try {
-      const { steps, faults, deadLetters } = await run({ seed, trouble: mutant?.trouble, ...(spoil && { spoil }) });
+      const { steps, faults, deadLetters } = await run({
+        seed,
+        rights,
+        trouble: mutant?.trouble,
+        ...(spoil && { spoil }),
+      });
       report = sum(report, { ...emptyReport, seeds: 1, steps, faults, deadLetters, conditions: [...conditions] });
     } catch (error) {
-      const unspoilt = mutant && (await brokenBy({ seed, trouble: mutant.trouble }));
+      const unspoilt = mutant && (await brokenBy({ seed, rights, trouble: mutant.trouble }));
       report = sum(report, {
         ...emptyReport,
         seeds: 1,
