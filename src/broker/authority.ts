@@ -118,7 +118,8 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
   };
 
   const load = async (now: Known, grant: Grant, clientId: ClientId): Promise<Permit> => {
-    const principal = grant.record === '' ? undefined : await identity.principal(grant.record);
+    const records = await Promise.all(grant.records.map((name) => identity.principal(name)));
+    const principal = records.find((record) => record !== undefined);
     const names = [...new Set([...grant.policies, ...(principal?.policies ?? [])])];
     const attached = await Promise.all(names.map((name) => policyOf(now, name)));
     const own = grant.documents.map((document, index) => read({ name: `of the authorizer, ${index + 1}`, document }));

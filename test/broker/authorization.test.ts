@@ -399,6 +399,6 @@ const replaceGrant = async (world: GuardedWorld, policy: string): Promise<void> 
   const former = session && (await identity.grant(session.grant));
   if (!former) throw new Error('the session has no grant');
   const grant = `${session.grant} renewed` as typeof session.grant;
-  await identity.keepGrant(grant, { ...former, record: '', documents: [policy] });
+  await identity.keepGrant(grant, { ...former, records: [], documents: [policy] });
   await sessions.change('subscriber' as ClientId, { if: [], set: { grant } });
 };
