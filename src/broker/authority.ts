@@ -12,6 +12,7 @@ import { type ReadPolicy, readPolicy } from '../policy/read-policy.ts';
 import { type ClientId, type ConnectionId, type Generation, type GrantId, NO_GRANT } from '../session/ids.ts';
 import type { Settings } from './context.ts';
 import type { Clock, Grant, Identity, Log, Principal } from './ports.ts';
+import { isPrincipal } from './stored-identity.ts';
 
 export interface Authority {
   /** Nobody has to say who they are, and everybody may do everything. */
@@ -120,6 +121,10 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
   const load = async (now: Known, grant: Grant, clientId: ClientId): Promise<Permit> => {
     const records = await Promise.all(grant.records.map((name) => identity.principal(name)));
     const principal = records.find((record) => record !== undefined);
+    if (principal && !isPrincipal(principal)) {
+      log('principal-malformed', { principal: grant.principal, detail: 'its policies or attributes are no texts' });
+      return nothing;
+    }
     const names = [...new Set([...grant.policies, ...(principal?.policies ?? [])])];
     const attached = await Promise.all(names.map((name) => policyOf(now, name)));
     const own = grant.documents.map((document, index) => read({ name: `of the authorizer, ${index + 1}`, document }));
