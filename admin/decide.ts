@@ -65,14 +65,14 @@ const ofFiles = async (files: ReadonlyMap<string, string>): Promise<Identity> =>
 };
 
 const grantOf = async (values: Grant['values'], source: Source): Promise<Grant> => {
-  const nobody: Grant = { principal: '', record: '', policies: [], documents: [], values };
+  const nobody: Grant = { principal: '', records: [], policies: [], documents: [], values };
   if ('files' in source) return { ...nobody, policies: [...source.files.keys()] };
   const { principal, identity } = source;
   if (!(await identity.principal(principal))) {
     throw new CommandError(`There is no principal ${principal}: "principals list" shows who there is.`);
   }
   if (!isArn(principal)) return grantOfPassword(principal, values);
-  return { ...nobody, record: principal, values: { ...values, ...callerValues({ callerArn: principal }) } };
+  return { ...nobody, records: [principal], values: { ...values, ...callerValues({ callerArn: principal }) } };
 };
 
 const questionsOf = (

@@ -28,7 +28,7 @@ export async function authenticateByAuthorizer(context: Context, claim: Claim): 
     proved: true,
     grant: {
       principal: principalOf(principalId),
-      record: '',
+      records: [],
       policies: [],
       documents,
       values: { 'aws:userid': principalId, 'aws:username': principalId, ...originValues(claim) },

@@ -19,7 +19,7 @@ export async function authenticateByHandshake(context: Context, claim: Claim): P
     proved: true,
     grant: {
       principal: principalOf(handshake),
-      record: await recordOf(context, handshake),
+      records: recordsOf(handshake),
       policies: namesIn(context.settings.iamPolicies),
       documents: [],
       values: { ...originValues(claim), ...callerValues(handshake) },
@@ -73,12 +73,10 @@ export const callerValues = ({
   };
 };
 
-/** The name of the record that speaks of this caller most exactly; empty where none does. */
-const recordOf = async ({ identity }: Context, { callerArn, cognitoIdentityId }: Handshake): Promise<string> => {
-  const names = new Set([...(cognitoIdentityId ? [cognitoIdentityId] : []), callerArn, callerOf(callerArn).arn]);
-  const found = await Promise.all(Array.from(names, async (name) => ((await identity.principal(name)) ? name : '')));
-  return found.find((name) => name !== '') ?? '';
-};
+/** The most exact one first. */
+const recordsOf = ({ callerArn, cognitoIdentityId }: Handshake): readonly string[] => [
+  ...new Set([...(cognitoIdentityId ? [cognitoIdentityId] : []), callerArn, callerOf(callerArn).arn]),
+];
 
 /** Of a setting: names separated by commas. */
 const namesIn = (list: string): readonly string[] => (list === '' ? [] : list.split(','));

@@ -49,7 +49,7 @@ export async function authenticateByPassword(context: Context, claim: Claim): Pr
 /** `values`: what else is known of the client. */
 export const grantOfPassword = (name: string, values: Grant['values']): Grant => ({
   principal: `password:${name}`,
-  record: name,
+  records: [name],
   policies: [],
   documents: [],
   values: { ...values, 'aws:username': name, 'aws:userid': name },

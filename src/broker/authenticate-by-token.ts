@@ -38,7 +38,7 @@ export async function authenticateByToken(context: Context, claim: Claim, token:
   if (!values) return noProof(4, 'names of two claims of the token differ by upper and lower case alone');
   const grant: Grant = {
     principal: `jwt:${name}`,
-    record: '',
+    records: [],
     policies: policiesOf(context.settings, claims),
     documents: [],
     values: {

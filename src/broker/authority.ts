@@ -9,9 +9,10 @@
 import { bindPolicies } from '../policy/bind-policies.ts';
 import type { NamedPolicy, Permit, Values } from '../policy/permit.ts';
 import { type ReadPolicy, readPolicy } from '../policy/read-policy.ts';
-import { type ClientId, type Generation, type GrantId, NO_GRANT } from '../session/ids.ts';
+import { type ClientId, type ConnectionId, type Generation, type GrantId, NO_GRANT } from '../session/ids.ts';
 import type { Settings } from './context.ts';
 import type { Clock, Grant, Identity, Log, Principal } from './ports.ts';
+import { isPrincipal } from './stored-identity.ts';
 
 export interface Authority {
   /** Nobody has to say who they are, and everybody may do everything. */
@@ -23,6 +24,9 @@ export interface Authority {
   /** The grant that this session was last seen with. */
   lastGrant(session: Generation): GrantId | undefined;
   noteGrant(session: Generation, grant: GrantId): void;
+  /** Whether this process has found the connection to be one whose client was let in. What it was good for may be over. */
+  wasAdmitted(connection: ConnectionId): boolean;
+  noteAdmitted(connection: ConnectionId): void;
   /** The whole ARN of something in this broker: `topic/topicName`. */
   arnOf(resource: string): string;
   /** How a client has proved who it is, a colon, and its name. @throws when AWS fails */
@@ -41,6 +45,8 @@ export const openAuthority: Authority = {
   permitFor: async () => everything,
   lastGrant: () => undefined,
   noteGrant: () => {},
+  wasAdmitted: () => true,
+  noteAdmitted: () => {},
   arnOf: (resource) => resource,
   principalOf: async () => ANONYMOUS,
 };
@@ -69,6 +75,7 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
   if (settings.authentication === 'none') return openAuthority;
   const grants = new Map<GrantId, Promise<Grant | undefined>>();
   const seen = new Map<Generation, GrantId>();
+  const admitted = new Map<ConnectionId, true>();
   let known: Known | undefined;
   let checkedAt = 0;
   let checking: Promise<void> | undefined;
@@ -112,7 +119,12 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
   };
 
   const load = async (now: Known, grant: Grant, clientId: ClientId): Promise<Permit> => {
-    const principal = grant.record === '' ? undefined : await identity.principal(grant.record);
+    const records = await Promise.all(grant.records.map((name) => identity.principal(name)));
+    const principal = records.find((record) => record !== undefined);
+    if (principal && !isPrincipal(principal)) {
+      log('principal-malformed', { principal: grant.principal, detail: 'its policies or attributes are no texts' });
+      return nothing;
+    }
     const names = [...new Set([...grant.policies, ...(principal?.policies ?? [])])];
     const attached = await Promise.all(names.map((name) => policyOf(now, name)));
     const own = grant.documents.map((document, index) => read({ name: `of the authorizer, ${index + 1}`, document }));
@@ -136,11 +148,9 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
     },
     permitFor: async (grant, clientId) => load(await current(), grant, clientId),
     lastGrant: (session) => seen.get(session),
-    noteGrant: (session, grant) => {
-      seen.delete(session);
-      seen.set(session, grant);
-      dropOldest(seen, settings.policyCacheEntries);
-    },
+    noteGrant: (session, grant) => note(seen, session, grant, settings.policyCacheEntries),
+    wasAdmitted: (connection) => admitted.has(connection),
+    noteAdmitted: (connection) => note(admitted, connection, true, settings.policyCacheEntries),
     arnOf: (resource) => `${arnBase}${resource}`,
     principalOf: async (id) => (await grantOf(id))?.principal ?? ANONYMOUS,
   };
@@ -149,14 +159,15 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
 /** What was made for `key` before, or is made now. The `most` keys that were asked for last are remembered, and no failures. */
 const remembered = <K, V>(cache: Map<K, Promise<V>>, key: K, most: number, make: () => Promise<V>): Promise<V> => {
   const found = cache.get(key) ?? make();
-  cache.delete(key);
-  cache.set(key, found);
+  note(cache, key, found, most);
   found.catch(() => cache.delete(key));
-  dropOldest(cache, most);
   return found;
 };
 
-const dropOldest = (cache: Map<unknown, unknown>, most: number): void => {
+/** The `most` keys that were noted last stay. */
+const note = <K, V>(cache: Map<K, V>, key: K, value: V, most: number): void => {
+  cache.delete(key);
+  cache.set(key, value);
   for (const [oldest] of cache) {
     if (cache.size <= most) return;
     cache.delete(oldest);

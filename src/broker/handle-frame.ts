@@ -205,15 +205,19 @@ const dealWithPackets = async (
     return dealWithConnect(context, frame, work, first, await known);
   }
   if (packets.some(({ type }) => type === 'disconnect')) await leaveLate(context, await known);
-  // Not waited for here: a publisher's audience is looked for meanwhile.
+  // Not waited for here: a publisher's audience is looked for meanwhile. Not of a stranger, who could make it cost as much as he likes.
   const admitted = known.then((connection) => admittedOnly(connection, work.since));
-  admitted.catch(() => {});
+  const begin = context.authority.wasAdmitted(frame.connectionId) ? Promise.resolve() : admitted;
+  admitted.then(
+    () => context.authority.noteAdmitted(frame.connectionId),
+    () => {},
+  );
   const judged = judge(context, packets, admitted);
   judged.catch(() => {});
   for (const run of runsOf(packets)) {
     const outOfTime = frame.deadline - context.clock.now() < context.timing.lambdaTimeout / 2;
     if (work.taken > 0 && (outOfTime || work.taken + run.length > MOST_TAKEN)) return undefined;
-    const dealtWith = await dealWithRun(context, work, run, admitted, judged);
+    const dealtWith = await dealWithRun(context, work, run, { admitted, judged, begin });
     if (dealtWith === 'disconnect') {
       work.taken++;
       await leave(context, frame.connectionId, await admitted);
@@ -273,6 +277,7 @@ const dealWithConnect = async (
   work.taken = 1;
   work.packets.push(...outcome.packets);
   if (outcome.kind === 'accepted') {
+    context.authority.noteAdmitted(connectionId);
     work.fields = { token: outcome.token };
     return undefined;
   }
@@ -296,13 +301,21 @@ const runsOf = (packets: readonly ClientPacket[]): readonly ClientPacket[][] => 
   return runs;
 };
 
+/** What comes to be known of a frame's client while the frame is dealt with. */
+interface Known {
+  /** Rejected where it is not connected. */
+  readonly admitted: Promise<Connection>;
+  readonly judged: Promise<Judged>;
+  /** From when on something may be looked up for it. */
+  readonly begin: Promise<unknown>;
+}
+
 /** How many of `run` were dealt with: fewer where the next one closes the connection. */
 const dealWithRun = async (
   context: Context,
   work: Work,
   run: readonly ClientPacket[],
-  admitted: Promise<Connection>,
-  judged: Promise<Judged>,
+  { admitted, judged, begin }: Known,
 ): Promise<'disconnect' | number> => {
   const [first] = run;
   const answer = (
@@ -317,7 +330,7 @@ const dealWithRun = async (
     return (last < 0 ? run : run.slice(0, last)) as readonly Publish[];
   };
   if (first?.type === 'publish' && first.qos < 2) {
-    await publish(context, run as readonly Publish[], admitted, judged, work.since);
+    await publish(context, run as readonly Publish[], admitted, judged, begin, work.since);
     const packets = await answerable();
     answer('puback', packetIdsOf(packets)); // [MQTT-3.3.4-1]
     return packets.length;

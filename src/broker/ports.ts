@@ -187,8 +187,8 @@ export interface Handshake {
 export interface Grant {
   /** How it was proved, a colon, and the name: `password:pump-7`. */
   readonly principal: string;
-  /** The name of its record, to which policies are attached; empty where it has none. */
-  readonly record: string;
+  /** Names under which it may have a record, to which policies are attached: the first that there is counts, now and not at CONNECT. */
+  readonly records: readonly string[];
   /** Names of more policies. */
   readonly policies: readonly string[];
   /** Policies that came with it: JSON. */

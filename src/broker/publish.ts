@@ -23,8 +23,9 @@ import { post } from './post.ts';
 import { retainPublished } from './retain.ts';
 
 /**
- * Delivers those of `packets`, which are all of one QoS, that are allowed, in order. Looking for the audience starts at once, if nothing is to be retained;
- * `admitted` says whether the publisher may publish at all, and nothing is delivered before both are fulfilled.
+ * Delivers those of `packets`, which are all of one QoS, that are allowed, in order. Looking for the audience starts as soon as `begin`
+ * says, if nothing is to be retained; `admitted` says whether the publisher may publish at all, and nothing is delivered before both
+ * are fulfilled.
  * @param takenAt when the broker got their frame, ms since 1970
  */
 export async function publish(
@@ -32,6 +33,7 @@ export async function publish(
   packets: readonly Publish[],
   admitted: Promise<SessionEpoch>,
   judged: Promise<Judged>,
+  begin: Promise<unknown>,
   takenAt: number,
 ): Promise<void> {
   const messages = packets.map(
@@ -44,6 +46,8 @@ export async function publish(
     context,
     messages,
     admitted.then(() => allowed),
+    new Set(),
+    begin,
   );
 }
 
@@ -51,15 +55,17 @@ export async function publish(
  * The same for messages that have their ids already, and are all of one QoS.
  * @param allowed those of them that are delivered: their audience is looked for meanwhile
  * @param repeated those that may have been delivered before: with QoS 0 they are not sent again
+ * @param begin looking for the audience: where that fails nothing is asked
  */
 export async function distribute(
   context: Context,
   messages: readonly Message[],
   allowed: Promise<readonly Message[]> = Promise.resolve(messages),
   repeated: ReadonlySet<MessageId> = new Set(),
+  begin: Promise<unknown> = Promise.resolve(),
 ): Promise<void> {
   const topics = new Set(messages.map(({ topic }) => topic));
-  const [audience, delivered] = await together([audienceOf(context, topics), allowed]);
+  const [audience, delivered] = await together([begin.then(() => audienceOf(context, topics)), allowed]);
   await inParallel(perSubscriber(delivered, audience, repeated), WIDTH, async ({ subscriber, messages }) => {
     const outcome =
       messages[0]?.qos === 0

@@ -89,6 +89,53 @@ describe('a topic that looks like another one', () => {
   );
 });
 
+describe('a PUBLISH of somebody who has not said who he is', () => {
+  const publishes = Array.from({ length: 50 }, (_, index) => publishPacket(`up/${index}/x`, 'x', 0));
+
+  const counting = async () => {
+    const asked: string[] = [];
+    let onAsked = () => {};
+    const world = createGuardedWorld({}, ({ subscriptions }) => ({
+      subscriptions: {
+        ...subscriptions,
+        to: async (topicFilter) => {
+          asked.push(topicFilter);
+          onAsked();
+          return subscriptions.to(topicFilter);
+        },
+      },
+    }));
+    await world.enter('service', allow(anyConnect, ['iot:*', '*']));
+    const service = await world.connectAs('service');
+    await service.send(subscribePacket({ 'up/+/x': 0 }), publishPacket('up/0/x', 'x', 0));
+    asked.length = 0;
+    const next = () => {
+      return new Promise<void>((resolve) => {
+        onAsked = resolve;
+      });
+    };
+    return { world, asked, next };
+  };
+
+  it('makes nobody look for its audience, or one handshake would cost as much as thousands', async () => {
+    const { world, asked } = await counting();
+    expect((await world.open().send(...publishes)).close).toBe('protocol-violation');
+    const { socket } = await world.tryConnect('stranger');
+    expect((await socket.send(...publishes)).close).toBe('not-connected');
+    expect(asked).toEqual([]);
+  });
+
+  it('is not taken for one of a client that is connected: there the audience is looked for at once', async () => {
+    const { world, asked, next } = await counting();
+    const other = await world.connectAs('other', { as: 'service' });
+    world.context.connections.read = () => new Promise(() => {});
+    const looked = next();
+    void other.send(publishPacket('up/1/x', 'x', 0));
+    await looked;
+    expect(asked).toEqual(['up/+/x']);
+  });
+});
+
 describe('a wide subscription', () => {
   it('brings nothing that its client may not receive, whoever publishes it, and however', async () => {
     const policy = allow(['iot:Connect', 'client/*'], ['iot:Subscribe', '*'], ['iot:Receive', 'topic/down/attacker/*']);

@@ -219,7 +219,7 @@ describe('a client that the authorizer', () => {
     });
     expect(await world.grantOf('pump-7')).toEqual({
       principal: 'custom:pump7',
-      record: '',
+      records: [],
       policies: [],
       documents: [everything],
       values: { 'aws:userid': 'pump7', 'aws:username': 'pump7', 'aws:sourceip': '192.0.2.1' },

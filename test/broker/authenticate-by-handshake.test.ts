@@ -1,9 +1,9 @@
 /** Who has signed the handshake: principal, record, values for policies; and a session that moves. */
 import { handleFrame } from '../../src/broker/handle-frame.ts';
 import type { Handshake } from '../../src/broker/ports.ts';
-import { allow, anyConnect } from './guarded-world.ts';
+import { allow, anyConnect, document } from './guarded-world.ts';
 import { allowAll } from './policies.ts';
-import { connectPacket, createWorld, encodeFrame, type Packet } from './world.ts';
+import { connectPacket, createWorld, encodeFrame, type Packet, publishPacket } from './world.ts';
 
 const ACCOUNT = '123456789012';
 const USER = `arn:aws:iam::${ACCOUNT}:user/plant/ann`;
@@ -41,9 +41,7 @@ const signedWorld = async (iamPolicies = 'all', policy = allowAll) => {
     const session = await world.session(clientId);
     return session && world.stores.identity.grant(session.grant);
   };
-  const enter = (name: string) =>
-    world.stores.identity.putPrincipal(name, { passwordHash: '', policies: [], attributes: {} });
-  return { world, opened, connect, grantOf, enter };
+  return { world, opened, connect, grantOf };
 };
 
 describe('a CONNECT on a signed handshake', () => {
@@ -94,7 +92,8 @@ describe('a CONNECT on a signed handshake', () => {
   ])('%s', async (_, signed, principal, values) => {
     const { connect, grantOf } = await signedWorld();
     expect((await connect('pump-7', signed)).returnCode).toBe(0);
-    expect(await grantOf('pump-7')).toEqual({ principal, record: '', policies: ['all'], documents: [], values });
+    expect(await grantOf('pump-7')).toMatchObject({ principal, policies: ['all'], documents: [] });
+    expect((await grantOf('pump-7'))?.values).toEqual(values);
   });
 
   it.each<[string, Signed | undefined]>([
@@ -129,11 +128,15 @@ describe('a CONNECT on a signed handshake', () => {
 });
 
 describe('the record of a caller', () => {
-  const records = async (signed: Signed, names: readonly string[]) => {
-    const { connect, enter, grantOf } = await signedWorld();
-    for (const name of names) await enter(name);
-    await connect('pump-7', signed);
-    return (await grantOf('pump-7'))?.record;
+  /** Each record lets its client connect by the name of the record. */
+  const recordOf = async (signed: Signed, names: readonly string[]) => {
+    const { world, connect } = await signedWorld('all', allow(['iot:Connect', `client/\${principal:name}`]));
+    for (const name of names) {
+      await world.stores.identity.putPrincipal(name, { passwordHash: '', policies: [], attributes: { name } });
+    }
+    const letIn: string[] = [];
+    for (const name of names) if ((await connect(name, signed)).returnCode === 0) letIn.push(name);
+    return letIn.join();
   };
   const session = `${ROLE}/boot-17`;
 
@@ -151,7 +154,16 @@ describe('the record of a caller', () => {
     ['that of the role of a Cognito identity', { callerArn: COGNITO, cognitoIdentityId: IDENTITY }, [ROLE], ROLE],
     ['that of a user', { callerArn: USER }, [USER], USER],
   ])('%s', async (_, signed, names, record) => {
-    expect(await records(signed, names)).toBe(record);
+    expect(await recordOf(signed, names)).toBe(record);
+  });
+
+  it('counts for a client that was connected before it was entered, as soon as any change of policies does', async () => {
+    const { world, connect } = await signedWorld();
+    await world.stores.identity.putPolicy('nothing', document('Deny', [['iot:*', '*']]));
+    const { socket } = await connect('pump-7', { callerArn: session });
+    await world.stores.identity.putPrincipal(ROLE, { passwordHash: '', policies: ['nothing'], attributes: {} });
+    world.advance(20_000);
+    expect((await socket.send(publishPacket('a', 'x'))).close).toBe('not-authorized');
   });
 
   it('gives its policies and its attributes', async () => {

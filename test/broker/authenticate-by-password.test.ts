@@ -60,7 +60,7 @@ describe('a CONNECT with user name and password', () => {
     const session = await world.session(clientId);
     expect(session && (await identity.grant(session.grant))).toEqual({
       principal: 'password:ann',
-      record: 'ann',
+      records: ['ann'],
       policies: [],
       documents: [],
       values: { 'aws:userid': 'ann', 'aws:username': 'ann' },

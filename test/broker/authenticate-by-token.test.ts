@@ -56,7 +56,7 @@ describe('a CONNECT with a token', () => {
     expect(returnCode).toBe(0);
     expect(grant).toEqual({
       principal: 'jwt:pump-7',
-      record: '',
+      records: [],
       policies: ['all'],
       documents: [],
       values: {

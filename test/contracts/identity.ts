@@ -166,7 +166,7 @@ export function identityContract(subject: () => Subject): void {
 
   const grant: Grant = {
     principal: 'password:pump-7',
-    record: 'pump-7',
+    records: ['pump-7'],
     policies: ['p'],
     documents: ['{}'],
     values: { 'aws:sourceip': '192.0.2.1', 'jwt:groups': ['a', 'b'], 'jwt:none': [] },
