@@ -125,7 +125,15 @@ export const brokerSettings = {
     ),
     900,
   ),
-  policyCacheEntries: v.optional(integer(1, 100_000, 'clients', 'Clients whose rights one Lambda remembers.'), 5_000),
+  policyCacheEntries: v.optional(
+    integer(
+      1,
+      100_000,
+      'clients',
+      'Clients whose rights one Lambda remembers: fewer, where their policies have more than 20 resources and conditions.',
+    ),
+    5_000,
+  ),
   jwtIssuer: v.optional(
     matching(
       /^(https:\/\/[^\s?#]{1,500}|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?(\/[^\s?#]*)?|)$/,
