@@ -144,7 +144,7 @@ export const brokerSettings = {
   ),
   jwtAudience: v.optional(
     matching(
-      /^[^\s,]*(,[^\s,]+)*$/,
+      /^([^\s,]+(,[^\s,]+)*)?$/,
       'names separated by commas',
       'Authentication jwt: for whom tokens are issued, one of these, as the claim aud (of an access token of Cognito: client_id) says.',
     ),
