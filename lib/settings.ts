@@ -125,7 +125,15 @@ export const brokerSettings = {
     ),
     900,
   ),
-  policyCacheEntries: v.optional(integer(1, 100_000, 'clients', 'Clients whose rights one Lambda remembers.'), 5_000),
+  policyCacheEntries: v.optional(
+    integer(
+      1,
+      100_000,
+      'clients',
+      'Clients whose rights one Lambda remembers: fewer, where their policies have more than 20 resources and conditions.',
+    ),
+    5_000,
+  ),
   jwtIssuer: v.optional(
     matching(
       /^(https:\/\/[^\s?#]{1,500}|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?(\/[^\s?#]*)?|)$/,
@@ -136,7 +144,7 @@ export const brokerSettings = {
   ),
   jwtAudience: v.optional(
     matching(
-      /^[^\s,]*(,[^\s,]+)*$/,
+      /^([^\s,]+(,[^\s,]+)*)?$/,
       'names separated by commas',
       'Authentication jwt: for whom tokens are issued, one of these, as the claim aud (of an access token of Cognito: client_id) says.',
     ),

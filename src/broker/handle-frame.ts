@@ -125,7 +125,8 @@ const dealWith = async (context: Context, frame: Frame, work: Work): Promise<Clo
     if (connection?.state === 'closed') throw new NotConnected();
     const isNew = await context.connections.putPiece(frame.connectionId, stored);
     // Who has not said who he is may send one packet, and each part of it once.
-    if (!connection && !isNew) throw new ProtocolViolation('malformed-frame', 'a part of the CONNECT came twice');
+    if (connection?.state !== 'connected' && !isNew)
+      throw new ProtocolViolation('malformed-frame', 'a part of the CONNECT came twice');
     return undefined;
   }
   const { connection, pieces } = await context.connections.readWithPieces(frame.connectionId);

@@ -193,6 +193,8 @@ export interface Grant {
   readonly policies: readonly string[];
   /** Policies that came with it: JSON. */
   readonly documents: readonly string[];
+  /** Names the password that it was proved by, to be compared where the session moves; absent where it was none. */
+  readonly proof?: string;
   /** For policy variables and conditions, by lower-case key (`src/policy/permit.ts`). */
   readonly values: Readonly<Record<string, string | readonly string[]>>;
 }

@@ -11,6 +11,7 @@ export const isPrincipal = (stored: Pick<Principal, 'policies' | 'attributes'>):
 
 export const isGrant = (stored: Grant): boolean =>
   isText(stored.principal) &&
+  (stored.proof === undefined || isText(stored.proof)) &&
   [stored.records, stored.policies, stored.documents].every(isListOfTexts) &&
   isRecordOf(stored.values, (value) => isText(value) || isListOfTexts(value));
 

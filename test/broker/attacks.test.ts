@@ -155,6 +155,57 @@ describe('a wide subscription', () => {
   });
 });
 
+describe('a session that would move for years', () => {
+  const anybody = allow(anyConnect, ['iot:*', '*']);
+  const scene = async () => {
+    const world = createGuardedWorld();
+    await world.enter('client', anybody);
+    const client = await world.connectAs('client', { from: '192.0.2.1' });
+    return { world, move: () => world.open().move(client.token, '192.0.2.1') };
+  };
+
+  it('does so while a CONNECT would be accepted, and whatever else its operator changes', async () => {
+    const { world, move } = await scene();
+    const principal = await world.stores.identity.principal('client');
+    if (principal) await world.stores.identity.putPrincipal('client', { ...principal, attributes: { site: 'x' } });
+    world.advance(20_000);
+    expect((await move()).close).toBeUndefined();
+  });
+
+  it.each([
+    ['has another password', { passwordHash: 'plain:another' }, 'has to connect anew'],
+    ['has no password any more', { passwordHash: '' }, 'has to connect anew'],
+    ['may not connect any more', { policies: [] }, 'iot:Connect on client/client is not allowed'],
+  ])('stays where it is once its principal %s', async (_, change, detail) => {
+    const { world, move } = await scene();
+    const principal = await world.stores.identity.principal('client');
+    if (principal) await world.stores.identity.putPrincipal('client', { ...principal, ...change });
+    world.advance(20_000);
+    expect((await move()).close).toBe('not-connected');
+    expect(world.logged('violation')).toMatchObject([{ detail: expect.stringContaining(detail) }]);
+  });
+
+  it('stays where it is once its principal is removed, or is another one of the same name', async () => {
+    const { world, move } = await scene();
+    await world.stores.identity.removePrincipal('client');
+    world.advance(20_000);
+    expect((await move()).close).toBe('not-connected');
+    await world.stores.identity.addPrincipal('client', {
+      passwordHash: 'plain:x',
+      policies: ['client'],
+      attributes: {},
+    });
+    world.advance(20_000);
+    expect((await move()).close).toBe('not-connected');
+  });
+
+  it('stays where it is once its way to prove who it is has been switched off', async () => {
+    const { world, move } = await scene();
+    Object.assign(world.context.settings, { authentication: 'jwt' });
+    expect((await move()).close).toBe('not-connected');
+  });
+});
+
 describe('a resume token', () => {
   const moving = async (policy: string) => {
     const world = createGuardedWorld();

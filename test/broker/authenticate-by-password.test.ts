@@ -63,6 +63,7 @@ describe('a CONNECT with user name and password', () => {
       records: ['ann'],
       policies: [],
       documents: [],
+      proof: expect.any(String),
       values: { 'aws:userid': 'ann', 'aws:username': 'ann' },
     });
   });

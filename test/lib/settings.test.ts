@@ -117,6 +117,15 @@ describe('a setting with rules of its own', () => {
     expect(said({ authentication: 'password' })).toBe('');
   });
 
+  test.each([',', ',broker', 'broker,', 'broker,,other', 'broker, other'])(
+    'jwtAudience may not be %j: a token for nobody would be one for us',
+    (given) => {
+      expect(said({ ...proofs, authentication: 'jwt', jwtAudience: given })).toBe(
+        `setting jwtAudience is ${JSON.stringify(given)}: it must be names separated by commas`,
+      );
+    },
+  );
+
   test('authentication has no default', () => {
     expect(said({ authentication: undefined })).toBe(
       'setting authentication is missing: it must be one or several of password, jwt, custom, iam, separated by commas, or none',
