@@ -161,7 +161,7 @@ describe('a session that would move for years', () => {
     const world = createGuardedWorld();
     await world.enter('client', anybody);
     const client = await world.connectAs('client', { from: '192.0.2.1' });
-    return { world, move: () => world.open().move(client.token, '192.0.2.1') };
+    return { world, move: () => world.open('192.0.2.1').move(client.token) };
   };
 
   it('does so while a CONNECT would be accepted, and whatever else its operator changes', async () => {
