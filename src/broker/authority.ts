@@ -11,6 +11,7 @@ import type { NamedPolicy, Permit, Values } from '../policy/permit.ts';
 import { type ReadPolicy, readPolicy } from '../policy/read-policy.ts';
 import { type ClientId, type ConnectionId, type Generation, type GrantId, NO_GRANT } from '../session/ids.ts';
 import type { Settings } from './context.ts';
+import { inParallel, WIDTH } from './in-parallel.ts';
 import type { Clock, Grant, Identity, Log, Principal } from './ports.ts';
 import { createRecent, type Recent } from './recent.ts';
 import { isPrincipal } from './stored-identity.ts';
@@ -152,7 +153,7 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
       return { permit: nothing, weight: 1 };
     }
     const names = [...new Set([...grant.policies, ...(principal?.policies ?? [])])];
-    const attached = await Promise.all(names.map((name) => policyOf(now, name)));
+    const attached = await inParallel(names, WIDTH, (name) => policyOf(now, name));
     const own = grant.documents.map((document, index) => read({ name: `of the authorizer, ${index + 1}`, document }));
     const policies = [...attached.filter((policy) => policy !== undefined), ...own];
     const permit = bindPolicies(policies, {

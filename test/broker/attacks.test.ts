@@ -3,8 +3,9 @@
  * what would happen without it.
  */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the variables of policies
+import { createAuthority } from '../../src/broker/authority.ts';
 import { allow, anyConnect, createGuardedWorld, document, type Statement } from './guarded-world.ts';
-import { payloads, publishPacket, subscribePacket } from './world.ts';
+import { ARN_BASE, payloads, publishPacket, subscribePacket } from './world.ts';
 
 const ownBranch: readonly Statement[] = [
   ['iot:Connect', 'client/*'],
@@ -204,6 +205,25 @@ describe('a session that would move for years', () => {
     Object.assign(world.context.settings, { authentication: 'jwt' });
     expect((await move()).close).toBe('not-connected');
   });
+});
+
+it('a broker that was open and is not any more: who is connected may nothing more, and what was stored is nobody’s', async () => {
+  const world = createGuardedWorld({ authentication: 'none' });
+  const client = await world.connectAs('client', { clean: false });
+  await client.send(subscribePacket({ 'a/#': 1 }));
+  const settings = { ...world.context.settings, authentication: 'password' };
+  Object.assign(world.context, {
+    settings,
+    authority: createAuthority({ ...world.context, settings, arnBase: ARN_BASE }),
+  });
+  await world.enter('client', allow(anyConnect, ['iot:*', '*']));
+  const publisher = await world.connectAs('publisher', { as: 'client' });
+  await publisher.send(publishPacket('a/b', 'secret'));
+  expect(payloads(client.pushes())).toEqual([]);
+  expect((await client.send(subscribePacket({ 'b/#': 1 }, 8))).packets).toMatchObject([{ granted: [0x80] }]);
+  expect((await world.open().move(client.token)).close).toBe('not-connected');
+  expect((await client.send(publishPacket('a/b', 'x'))).close).toBe('not-authorized');
+  expect(await world.connectAs('client', { clean: false })).toMatchObject({ sessionPresent: false });
 });
 
 describe('a resume token', () => {

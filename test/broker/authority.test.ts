@@ -67,6 +67,28 @@ describe('rights that are remembered', () => {
   });
 });
 
+it('reads the policies of a client who has hundreds a few at a time, or their answers would come too late', async () => {
+  let open = 0;
+  let most = 0;
+  const policies = Array.from({ length: 200 }, (_, index) => `group-${index}`);
+  const { mayPublish } = createScene(
+    '',
+    {},
+    {
+      principal: async () => ({ passwordHash: '', policies, attributes: {} }),
+      policy: async (name) => {
+        open++;
+        most = Math.max(most, open);
+        await new Promise(setImmediate);
+        open--;
+        return name === 'group-199' ? allow(...statements(1)) : undefined;
+      },
+    },
+  );
+  expect(await mayPublish('c')).toBe(true);
+  expect(most).toBeLessThan(50);
+});
+
 describe('a process that was frozen while it asked whether anything was changed', () => {
   it('asks again: what the answer says is old', async () => {
     let version = 1;
