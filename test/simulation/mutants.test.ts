@@ -3,7 +3,11 @@ import { type Mutant, mutantOf, otherMutants } from './mutants.ts';
 import { Broken, run } from './run.ts';
 
 /** What broke, or nothing. */
-const breaks = async (seed: number, { spoil, trouble, rights }: Mutant, isSpoilt: boolean): Promise<string | undefined> => {
+const breaks = async (
+  seed: number,
+  { spoil, trouble, rights }: Mutant,
+  isSpoilt: boolean,
+): Promise<string | undefined> => {
   try {
     await run({ seed, rights, trouble, ...(isSpoilt && { spoil: spoil() }) });
     return undefined;
