@@ -121,8 +121,10 @@ const runSeeds = async (crew: Crew, first: number, count: number, rights: boolea
 /** The names of all mutants: one for each condition that comes by, and those that are written down. */
 const allMutants = async (crew: Crew): Promise<readonly string[]> => {
   console.log(`looking for conditions in ${COLLECTING} seeds`);
-  const shares = Array.from({ length: crew.size }, (_, index) =>
-    crew.work({ from: 1 + index, to: COLLECTING, every: crew.size, collect: true }),
+  const shares = [false, true].flatMap((rights) =>
+    Array.from({ length: crew.size }, (_, index) =>
+      crew.work({ from: 1 + index, to: COLLECTING, every: crew.size, rights, collect: true }),
+    ),
   );
   const conditions = new Set((await Promise.all(shares)).flatMap((report) => report.conditions));
   return [...[...conditions].sort().map((each) => `without ${each}`), ...otherMutants.map(({ name }) => name)];

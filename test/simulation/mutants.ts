@@ -5,13 +5,15 @@
  * Conditions are left out mechanically: whoever adds one to a named write (`Change.name`) has added its mutant. Orders of
  * calls, and the rest, stand below.
  */
+import type { Authority } from '../../src/broker/authority.ts';
 import type { Context } from '../../src/broker/context.ts';
 import type { Job, Ports, Will } from '../../src/broker/ports.ts';
-import { apply, type Change, type Condition, holds } from '../../src/session/change.ts';
+import type { Permit } from '../../src/policy/permit.ts';
+import { apply, type Change, type Condition, holds, type Outcome } from '../../src/session/change.ts';
 import type { Connection } from '../../src/session/connection.ts';
-import type { ClientId, WillId } from '../../src/session/ids.ts';
+import type { ClientId, GrantId, WillId } from '../../src/session/ids.ts';
 import type { RetainedMessage } from '../../src/session/retained.ts';
-import { type InFlight, NEXT_TICK, type Session } from '../../src/session/session.ts';
+import { type InFlight, type Message, NEXT_TICK, type Session } from '../../src/session/session.ts';
 import { type Conditional, conditionals, type PortName, render } from './calls.ts';
 import type { Spoil } from './cloud.ts';
 import type { FaultRates } from './faults.ts';
@@ -83,9 +85,13 @@ const troubles: Readonly<Record<string, Trouble>> = {
 
 const WITHOUT = 'without ';
 
+/** Conditions of writes that are made only where clients have to say who they are. */
+const ofRights: readonly string[] = ['allocate: = grant', 'inFlight.remove if = id, < epoch: ', 'withdraw: '];
+
 /** `without`: as `collecting` notes it. */
 export const leavingOut = (without: string): Mutant => ({
   name: `${WITHOUT}${without}`,
+  rights: ofRights.some((each) => without.startsWith(each)),
   trouble: troubles[without] ?? troubleAt([without.slice(0, without.lastIndexOf(': '))]),
   spoil: () => (context) => spoiltPorts(context, without),
 });
@@ -295,6 +301,7 @@ const lambdasThat = (who: RegExp, spoil: (context: Context, ports: Ports) => Con
 const WILL_JOB = /(^|\+)will/;
 const CHECK = /(^|\+)check/;
 const SWEEP = /(^|\+)sweep/;
+const TICK = /(^|\+)tick/;
 /** `$default`: what clients send. */
 const FRAME = /^[pqsw]\d+'?#/;
 
@@ -331,7 +338,7 @@ const noticingTheClosed = (context: Context) => {
 const once: readonly Mutant[] = [
   {
     name: 'takes a QoS 2 message that may be posted for one that is not',
-    spoil: lambdasThat(/(^|\+)tick/, (context) =>
+    spoil: lambdasThat(TICK, (context) =>
       replacing(context, 'inFlight', 'list', (original) => async (...args) => {
         const records = (await original(...args)) as readonly InFlight[];
         return records.map((each) => (each.qos === 2 && !each.released ? { ...each, tick: NEXT_TICK } : each));
@@ -649,6 +656,157 @@ const retaining: readonly Mutant[] = [
   },
 ];
 
+// ── Rights ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What nobody is refused anything by. */
+const everything: Permit = { decide: () => ({ allowed: true, by: { policy: '', statement: 0 } }) };
+
+/** The same context, with another way to get a permit. */
+const permitting = (context: Context, by: (original: Authority['permitOf']) => Authority['permitOf']): Context => {
+  const { authority } = context;
+  return { ...context, authority: { ...authority, permitOf: by(authority.permitOf) } };
+};
+
+/** Why a tick asks, in this order, if there is anything to ask about. */
+type Asking = 'received' | 'older' | 'again';
+
+/** A tick that does not ask about some of the messages that it might post. */
+const notAsking = (about: Asking): Mutant['spoil'] =>
+  lambdasThat(TICK, (context) => {
+    let epoch = 0;
+    let received = 0;
+    let due: Asking[] = [];
+    const claiming = replacing(context, 'sessions', 'change', (original) => async (...args) => {
+      const outcome = (await original(...args)) as Outcome<Session>;
+      if ((args[1] as Change<Session>).name === 'claim') epoch = outcome.record?.epoch ?? 0;
+      return outcome;
+    });
+    const receiving = replacing(claiming, 'queues', 'receive', (original) => async (...args) => {
+      const found = (await original(...args)) as readonly unknown[];
+      received = found.length;
+      return found;
+    });
+    const listing = replacing(receiving, 'inFlight', 'list', (original) => async (...args) => {
+      const found = (await original(...args)) as readonly InFlight[];
+      const isOlder = found.some((each) => each.epoch < epoch && !each.released);
+      due = [...(received > 0 ? ['received' as const] : []), ...(isOlder ? ['older' as const] : [])];
+      received = 0;
+      return found;
+    });
+    return permitting(
+      listing,
+      (original) =>
+        async (...args) =>
+          (due.shift() ?? 'again') === about ? everything : original(...args),
+    );
+  });
+
+/** Permits that are kept for so long, ms, whatever has changed. */
+const keepingPermits = (time: (context: Context) => number): Mutant['spoil'] => {
+  return () => {
+    const known = new Map<string, { readonly permit: Permit; readonly since: number }>();
+    return (context) =>
+      permitting(context, (original) => async (grant, clientId) => {
+        const key = `${grant} ${clientId}`;
+        const now = context.clock.now();
+        const kept = known.get(key);
+        if (kept && now - kept.since < time(context)) return kept.permit;
+        const permit = await original(grant, clientId);
+        known.set(key, { permit, since: now });
+        return permit;
+      });
+  };
+};
+
+const judged: readonly Mutant[] = [
+  {
+    name: 'withholds what is refused to the grant that it remembers',
+    spoil: () => (context) => {
+      let refusedBy: GrantId | undefined;
+      const asking = permitting(context, (original) => async (grant, clientId) => {
+        const { decide } = await original(grant, clientId);
+        return {
+          decide: (question) => {
+            const decision = decide(question);
+            if (!decision.allowed) refusedBy = grant;
+            return decision;
+          },
+        };
+      });
+      return replacing(
+        asking,
+        'sessions',
+        'read',
+        reading<Session>((session) => {
+          const grant = refusedBy ?? session.grant;
+          refusedBy = undefined;
+          return { ...session, grant };
+        }),
+      );
+    },
+  },
+  {
+    name: 'asks nobody about what is live',
+    spoil: lambdasThat(FRAME, (context) => permitting(context, () => async () => everything)),
+  },
+  { name: 'asks nobody about what has waited in the queue', spoil: notAsking('received') },
+  { name: 'asks nobody about what was sent on an older connection', spoil: notAsking('older') },
+  {
+    name: 'asks nobody about what is sent again on the same connection',
+    trouble: troubleAt(['gateway.post'], { lost: 0.1 }),
+    spoil: notAsking('again'),
+  },
+  {
+    name: 'leaves in the queue what is refused',
+    spoil: lambdasThat(TICK, (context) => {
+      let permit: Promise<Permit> | undefined;
+      const asking = permitting(context, (original) => (...args) => {
+        permit = original(...args);
+        return permit;
+      });
+      return replacing(asking, 'queues', 'remove', (original) => async (session, messages) => {
+        const { decide } = (await permit) ?? everything;
+        const isAllowed = ({ topic }: Message) => decide({ action: 'iot:Receive', resource: `topic/${topic}` }).allowed;
+        return original(session, (messages as readonly Message[]).filter(isAllowed));
+      });
+    }),
+  },
+  {
+    name: 'takes a refused QoS 2 message out of flight without its PUBREL',
+    spoil: lambdasThat(TICK, (context) =>
+      replacing(context, 'inFlight', 'change', (original) => async (...args) => {
+        const [session, packetId, change] = args as Parameters<Ports['inFlight']['change']>;
+        if (change.name !== 'withdraw') return original(...args);
+        await context.inFlight.remove(session, packetId, change.if);
+        return { done: false, record: undefined };
+      }),
+    ),
+  },
+  {
+    name: 'compares no principals at CONNECT',
+    spoil: lambdasThat(FRAME, (context) => {
+      let shown: GrantId | undefined;
+      const noting = replacing(context, 'identity', 'keepGrant', (original) => async (...args) => {
+        shown = args[0] as GrantId;
+        return original(...args);
+      });
+      return replacing(
+        noting,
+        'sessions',
+        'read',
+        reading<Session>((session) => ({ ...session, grant: shown ?? session.grant })),
+      );
+    }),
+  },
+  { name: 'never looks whether policies were changed', spoil: keepingPermits(() => Number.POSITIVE_INFINITY) },
+  {
+    name: 'looks only every other time whether policies were changed',
+    spoil: keepingPermits(({ settings }) => settings.policyCheckSeconds * 2_000),
+  },
+];
+
+const rights: readonly Mutant[] = judged.map((each) => ({ ...each, rights: true }));
+
 const others: readonly Mutant[] = [
   {
     name: 'acknowledges before the message is stored',
@@ -751,10 +909,10 @@ const others: readonly Mutant[] = [
   },
 ];
 
-export const otherMutants: readonly Mutant[] = [...orders, ...once, ...timed, ...retaining, ...others];
+export const otherMutants: readonly Mutant[] = [...orders, ...once, ...timed, ...retaining, ...rights, ...others];
 
 /**
- * Played by hand (directed.test.ts): all packet ids must go round while Lambdas hang, or two Lambdas must write within the
+ * Played by hand (directed.test.ts, directed-rights.test.ts): all packet ids must go round while Lambdas hang, or two Lambdas must write within the
  * same millisecond of their clocks, or within a job that runs once in two weeks, or posts must overtake each other just then, or
  * a client that ignores the wire's rules must be heard while a Lambda hangs that heard it before, or a Lambda must hang at one call
  * of very few.
@@ -774,6 +932,13 @@ export const directed = {
   heal: 'without heal: = quietSince',
   claim: 'without claim: = mode',
   leave: 'without leave: = epoch',
+  takeOutOwner: 'without inFlight.remove if = id, < epoch: = id',
+  takeOutNewer: 'without inFlight.remove if = id, < epoch: < epoch',
+  withdrawOwner: 'without withdraw: = id',
+  withdrawNewer: 'without withdraw: < epoch',
+  newerConnection: 'a tick takes from a newer connection',
+  lookBefore: 'looks at the session before it asks the policies',
+  release: 'gives back only what may be received',
 } as const;
 
 /** The ports as one of these mutants has them that leave out a condition. */

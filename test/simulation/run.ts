@@ -3,7 +3,7 @@
  * everything delivered; in some runs clients fall silent then, or the gateway cuts them off; at last all sessions end, by
  * themselves or by time, and nothing may be left.
  */
-import type { ClientId } from '../../src/session/ids.ts';
+import type { ClientId, Generation } from '../../src/session/ids.ts';
 import { isRetained } from '../../src/session/retained.ts';
 import { createChoices, type Draw, seeded } from './choices.ts';
 import { createCloud, type Spoil, timing } from './cloud.ts';
@@ -57,6 +57,7 @@ const LONG = HOUR;
 /** The gateway cuts a connection off then, ms. */
 const LIMIT = 2 * HOUR;
 const SWEEP_EVERY = 60_000;
+const NO_GENERATION = '' as Generation;
 /** The sweeper finds within this, ms, that a session was not cleaned up. */
 const SWEEPS = 600_000;
 
@@ -265,6 +266,12 @@ export async function run({
         throw new Broken(`silent: ${await describe()}`);
     }
     if (judge.missing().length > 0) throw new Broken(`lost: ${await describe()}`);
+    for (const { clientId, unreleased } of main) {
+      const session = await cloud.memory.sessions.read(clientId);
+      const inFlight = cloud.memory.inFlight.all({ clientId, generation: session?.generation ?? NO_GENERATION });
+      const forgotten = unreleased().filter((id) => inFlight.every(({ packetId }) => packetId !== id));
+      if (forgotten.length > 0) throw new Broken(`${clientId} waits for PUBREL of ${forgotten}, and none will come`);
+    }
   };
   await settle(allSettled, true);
   await judgeRest();

@@ -1,5 +1,6 @@
 /** A modelled subscriber: comes and goes, subscribes and unsubscribes, acknowledges at once, late or never. */
 import type { Packet } from 'mqtt-packet';
+import type { ClientId } from '../../src/session/ids.ts';
 import { type LifePlan, type Link, type LinkOptions, openLink, willOf } from './link.ts';
 import { replayToken } from './replay.ts';
 
@@ -212,6 +213,7 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
     unacknowledged.size > 0 && (calm || plan.acknowledges === 'at once' || plan.acknowledges === 'late');
 
   return {
+    clientId: clientId as ClientId,
     hasSubscribed: () => everSubscribed,
     wantsTurn: (): boolean => {
       if (retired || silent) return false;
@@ -284,6 +286,8 @@ export function createSubscriber({ plan, window, ...parts }: SubscriberOptions) 
     },
     link: () => link,
     isConnected: () => connected,
+    /** Packet ids of QoS 2 messages that it has had, and whose PUBREL has not come. */
+    unreleased: (): readonly number[] => [...incoming.keys()],
     isSilent: () => silent,
   };
 }
