@@ -93,9 +93,7 @@ export const brokerSettings = {
   ),
   /** Without a value that a reader accepts: it has to be said. */
   authentication: v.optional(
-    methods(
-      'How clients prove who they are (docs/security.md): several, separated by commas, or none. There is no default: say it.',
-    ),
+    methods('How clients prove who they are (docs/security.md): one, several separated by commas, or none.'),
     '',
   ),
   connectAttributes: v.optional(
@@ -138,7 +136,7 @@ export const brokerSettings = {
     matching(
       /^(https:\/\/[^\s?#]{1,500}|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?(\/[^\s?#]*)?|)$/,
       'an https URL',
-      'Authentication jwt: who issues the tokens, as the claim iss says; for Cognito https://cognito-idp.REGION.amazonaws.com/POOL.',
+      'jwt: who issues the tokens, as the claim iss says; for Cognito https://cognito-idp.REGION.amazonaws.com/POOL.',
     ),
     '',
   ),
@@ -146,7 +144,7 @@ export const brokerSettings = {
     matching(
       /^([^\s,]+(,[^\s,]+)*)?$/,
       'names separated by commas',
-      'Authentication jwt: for whom tokens are issued, one of these, as the claim aud (of an access token of Cognito: client_id) says.',
+      'jwt: for whom tokens are issued, one of these, as the claim aud (of an access token of Cognito: client_id) says.',
     ),
     '',
   ),
@@ -154,29 +152,29 @@ export const brokerSettings = {
     matching(
       /^(https:\/\/\S{1,500}|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?(\/\S*)?|)$/,
       'an https URL',
-      "Authentication jwt: where the issuer's keys are. Empty: /.well-known/jwks.json under the issuer.",
+      "jwt: where the issuer's keys are. Empty: /.well-known/jwks.json under the issuer.",
     ),
     '',
   ),
   jwtPrincipalClaim: v.optional(
-    matching(/^[\w:./-]{1,100}$/, 'the name of a claim', 'Authentication jwt: the claim that names the principal.'),
+    matching(/^[\w:./-]{1,100}$/, 'the name of a claim', 'jwt: the claim that names the principal.'),
     'sub',
   ),
   jwtPoliciesClaim: v.optional(
     matching(
       /^[\w:./-]{0,100}$/,
       'the name of a claim, or empty',
-      'Authentication jwt: the claim that holds names of policies, such as cognito:groups. Empty: none does.',
+      'jwt: the claim that holds names of policies, such as cognito:groups. Empty: none does.',
     ),
     '',
   ),
-  jwtPolicies: v.optional(policyNames('Authentication jwt: policies that every client with a token has.'), ''),
-  iamPolicies: v.optional(policyNames('Authentication iam: policies that every caller has.'), ''),
+  jwtPolicies: v.optional(policyNames('jwt: policies that every client with a token has.'), ''),
+  iamPolicies: v.optional(policyNames('iam: policies that every caller has.'), ''),
   customAuthorizerArn: v.optional(
     matching(
       /^(arn:aws[\w-]*:lambda:[\w-]+:\d{12}:function:[\w-]{1,64}(:[\w$-]+)?|)$/,
       'the ARN of a Lambda function',
-      "Authentication custom: the operator's function that says who a client is.",
+      "custom: the operator's function that says who a client is.",
     ),
     '',
   ),
@@ -184,7 +182,7 @@ export const brokerSettings = {
     matching(
       /^[\w-]{0,128}$/,
       'letters, digits, _ and -, or empty',
-      'Authentication custom: the header, query parameter or parameter behind the user name that holds a token. Empty: none does.',
+      'custom: the header, query parameter or parameter behind the user name that holds a token. Empty: none does.',
     ),
     '',
   ),

@@ -11,7 +11,7 @@ import { resolve } from 'node:path';
 import { inWords } from '../client/bridge/address.ts';
 import { listenForStop } from '../client/bridge/stop-signal.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
-import { SettingsError } from '../lib/settings.ts';
+import { type AuthenticationMethod, SettingsError } from '../lib/settings.ts';
 import { localSettings } from './authorizer.ts';
 import { BridgePortError, type LocalBridge, startLocalBridge } from './bridge.ts';
 import { readCommandLine, type StartCommand, usage } from './command-line.ts';
@@ -30,6 +30,8 @@ export interface Terminal {
 
 const DEFAULT_URL = `ws://127.0.0.1:${DEFAULT_PORT}/mqtt`;
 const SLOW_START_MS = 2_000;
+/** Whom the stand-in for IAM takes the access key `local` for. */
+const LOCAL_CALLER = 'arn:aws:iam::000000000000:user/local';
 
 const terminal: Terminal = { print: (text) => console.log(text), printError: (text) => console.error(text) };
 
@@ -99,7 +101,7 @@ const welcome = (stack: LocalStack, bridge: LocalBridge, command: StartCommand):
       ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
       : `Sessions and messages are kept in ${command.dataDir}.`,
     '',
-    ...(authentication === 'none' ? whatToType(stack, bridge) : whomToEnter(stack)),
+    ...(authentication === 'none' ? whatToType(stack, bridge) : whomToEnter(stack, String(authentication))),
     'Ctrl-C stops the broker.',
     '',
   ].join('\n');
@@ -110,11 +112,20 @@ const whatToType = ({ url }: LocalStack, bridge: LocalBridge): readonly string[]
   ...withMosquitto(bridge),
 ];
 
-const whomToEnter = ({ port }: LocalStack): readonly string[] => {
+const whomToEnter = ({ port }: LocalStack, authentication: string): readonly string[] => {
   const here = `--local${port === DEFAULT_PORT ? '' : ` ${port}`}`;
+  const isOn = (method: AuthenticationMethod) => authentication.split(',').includes(method);
+  if (authentication === 'custom') return ['Who may connect, and what they may do, your authorizer says.'];
   return [
     `A policy, in a second terminal:  npx serverless-mqtt policies put NAME FILE ${here}`,
-    `A client with a password:        npx serverless-mqtt principals add pump-7 --policy NAME ${here}`,
+    ...(isOn('password')
+      ? [`A client with a password:        npx serverless-mqtt principals add pump-7 --policy NAME ${here}`]
+      : []),
+    ...(isOn('iam')
+      ? [
+          `Who signs with the key "local":   npx serverless-mqtt principals add ${LOCAL_CALLER} --no-password --policy NAME ${here}`,
+        ]
+      : []),
   ];
 };
 

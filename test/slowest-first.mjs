@@ -12,6 +12,11 @@ const slowest = [
   'test/broker/failures-of-',
   'test/e2e/killed-lambdas',
   'test/broker/fuzz',
+  'test/lib/b', // bundles and broker-stack
+  'test/e2e/administration',
+  'test/e2e/iam',
+  'test/e2e/custom-authorizer.',
+  'test/e2e/commands',
   'test/model/model',
   'test/e2e/browser',
 ];

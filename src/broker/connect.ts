@@ -27,7 +27,13 @@ import { forgetWill, keepWill, publishWillLater } from './will.ts';
 /** What goes into the reply. `lost`: the connection was gone before CONNECT was through. */
 export type Connected =
   | { readonly kind: 'accepted'; readonly packets: readonly Uint8Array[]; readonly token: string }
-  | { readonly kind: 'refused'; readonly packets: readonly Uint8Array[]; readonly detail: string }
+  | {
+      readonly kind: 'refused';
+      readonly packets: readonly Uint8Array[];
+      readonly detail: string;
+      /** Left out where it may be of any length. */
+      readonly clientId?: ClientId;
+    }
   | { readonly kind: 'lost' };
 
 /** Where a CONNECT comes from. */
@@ -55,7 +61,7 @@ export async function connect(context: Context, origin: Origin, packet: Connect)
   const admission = await authorizeConnect(context, claim, { persistent: !packet.cleanSession, will: packet.will });
   if (!admission.proved) {
     await announceConnectFailed(context, clientId, origin.sourceIp);
-    return refused(admission.returnCode, admission.detail);
+    return refused(admission.returnCode, admission.detail, clientId);
   }
   const { grant } = admission;
   const will = packet.will ? await keepWill(context, clientId, connectionId, packet.will, grant) : NO_WILL;
@@ -97,7 +103,7 @@ export async function connect(context: Context, origin: Origin, packet: Connect)
     return packets ? { kind: 'accepted', packets, token: encodeResumeToken(clientId, secret) } : { kind: 'lost' };
   }
   await forgetWill(context, { clientId, will });
-  return refused(3, 'other connections with this client id came first, again and again');
+  return refused(3, 'other connections with this client id came first, again and again', clientId);
 }
 
 const mayResume = (session: Session, now: number): boolean =>
@@ -169,8 +175,9 @@ const tellEnded = async (context: Context, clientId: ClientId, former: Session):
 };
 
 /** A CONNACK that refuses, after which the connection is closed [MQTT-3.2.2-5]. Session Present is 0 [MQTT-3.2.2-4]. */
-export const refused = (returnCode: Connack['returnCode'], detail: string): Connected => ({
+export const refused = (returnCode: Connack['returnCode'], detail: string, clientId?: ClientId): Connected => ({
   kind: 'refused',
   packets: [encode({ type: 'connack', sessionPresent: false, returnCode })],
   detail,
+  ...(clientId !== undefined && { clientId }),
 });

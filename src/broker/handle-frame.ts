@@ -282,7 +282,7 @@ const dealWithConnect = async (
     work.fields = { token: outcome.token };
     return undefined;
   }
-  context.log('connect-refused', { connectionId, detail: outcome.detail });
+  context.log('connect-refused', { connectionId, clientId: outcome.clientId, detail: outcome.detail });
   await abandon(context, connectionId, 'CLIENT_ERROR');
   return 'refused';
 };

@@ -56,7 +56,7 @@ describe('CONNECT', () => {
     expect(returnCode).toBe(5);
     expect(reply.close).toBe('refused');
     expect(world.logged('connect-refused')).toMatchObject([
-      { detail: 'password:client: iot:Connect on client/client is not allowed' },
+      { clientId: 'client', detail: 'password:client: iot:Connect on client/client is not allowed' },
     ]);
     expect(await world.session('client')).toBeUndefined();
     expect(world.stores.wills.all()).toEqual([]);

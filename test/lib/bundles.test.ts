@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runApp } from '../../lib/app.ts';
 import { functions, type LambdaEnvironment } from '../../lib/resources.ts';
-import { ofType } from './synthesised.ts';
+import { ofType, withoutTraces } from './synthesised.ts';
 
 const environment: LambdaEnvironment = {
   STACK_NAME: 'a',
@@ -35,7 +35,7 @@ beforeAll(() => {
   const exitCode = runApp({
     root: process.cwd(),
     outdir,
-    context: { authentication: 'none' },
+    context: { ...withoutTraces, authentication: 'none' },
     say: (line) => console.error(line),
   });
   expect(exitCode).toBe(0);

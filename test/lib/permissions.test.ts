@@ -1,6 +1,6 @@
 /**
- * What each Lambda's role allows, read back from the template. The table is written out again, so that a permission more
- * or less, whichever way it came in, is a difference here.
+ * What each Lambda's role allows, and the policy for administrators, read back from the template. The table is written out again, so
+ * that a permission more or less, whichever way it came in, is a difference here.
  */
 import { ofType, type Resource, synthesised } from './synthesised.ts';
 
@@ -171,4 +171,64 @@ test('the stage in the ARN is the one of the setting', () => {
   const other = synthesised({ stageName: 'other' }).template;
   const [, role] = [...ofType(other, 'AWS::IAM::Role')].find(([id]) => id.startsWith('MessageRole')) ?? [];
   expect(Object.keys(role ? allowedBy(role) : {})).toContain(post.replace('/mqtt/', '/other/'));
+});
+
+describe('the policy for administrators', () => {
+  const [[id, policy] = ['', undefined], ...others] = ofType(template, 'AWS::IAM::ManagedPolicy');
+
+  const identityTable = { 'Fn::GetAtt': [expect.stringMatching(/^TablesIdentity[0-9A-F]{8}$/), 'Arn'] };
+  const stack = (name: string) => ({
+    'Fn::Join': [
+      '',
+      [
+        'arn:',
+        { Ref: 'AWS::Partition' },
+        ':cloudformation:',
+        { Ref: 'AWS::Region' },
+        ':',
+        { Ref: 'AWS::AccountId' },
+        `:stack/${name}/*`,
+      ],
+    ],
+  });
+
+  test('it allows exactly what the commands call', () => {
+    expect(others).toEqual([]);
+    expect(policy?.Properties.PolicyDocument.Statement).toEqual([
+      {
+        Sid: 'FindTable',
+        Effect: 'Allow',
+        Action: 'cloudformation:DescribeStacks',
+        Resource: stack('serverless-mqtt'),
+      },
+      { Sid: 'Read', Effect: 'Allow', Action: ['dynamodb:GetItem', 'dynamodb:Scan'], Resource: identityTable },
+      {
+        Sid: 'Write',
+        Effect: 'Allow',
+        Action: ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+        Resource: identityTable,
+        Condition: {
+          'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['principal#*', 'policy#*', 'logins#*', 'version'] },
+        },
+      },
+    ]);
+  });
+
+  test('nobody has it by the stack alone', () => {
+    expect(Object.keys(policy?.Properties ?? {}).sort()).toEqual(['Description', 'Path', 'PolicyDocument']);
+    expect(policy?.Properties.Path).toBe('/');
+  });
+
+  test('its ARN is an output, with the use of it', () => {
+    expect(template.Outputs.AdministratorsPolicyArn).toEqual({
+      Value: { Ref: id },
+      Description: expect.stringContaining('docs/administration.md'),
+    });
+  });
+
+  test('another stack is another stack', () => {
+    const other = synthesised({ stackName: 'other' }).template;
+    const [[, properties] = []] = ofType(other, 'AWS::IAM::ManagedPolicy');
+    expect(properties?.Properties.PolicyDocument.Statement[0].Resource).toEqual(stack('other'));
+  });
 });

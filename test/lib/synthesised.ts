@@ -24,6 +24,9 @@ export interface Synthesised {
   readonly template: Template;
 }
 
+/** CDK notes where each construct was made, which under jest, with its source maps, takes longer than all the rest. */
+export const withoutTraces = { 'aws:cdk:disable-stack-trace': true };
+
 /** Without bundling, which takes seconds: the code of each Lambda is then a placeholder. */
 export const synthesised = (context: Readonly<Record<string, unknown>> = {}): Synthesised => {
   const outdir = mkdtempSync(join(tmpdir(), 'serverless-mqtt-synth-'));
@@ -32,7 +35,7 @@ export const synthesised = (context: Readonly<Record<string, unknown>> = {}): Sy
     const exitCode = runApp({
       root: process.cwd(),
       outdir,
-      context: { 'aws:cdk:bundling-stacks': [], authentication: 'none', ...context },
+      context: { ...withoutTraces, 'aws:cdk:bundling-stacks': [], authentication: 'none', ...context },
       say: (line) => said.push(line),
     });
     const file = join(outdir, `${context.stackName ?? 'serverless-mqtt'}.template.json`);

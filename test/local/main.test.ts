@@ -198,9 +198,12 @@ describe('in a process of its own', () => {
   );
 
   test('with an authorizer clients have to say who they are', async () => {
-    const { child, exited, shows } = start('--authorizer', 'test/local/fixtures/authorizer.ts');
-    await shows(/Clients have to say who they are: authentication is custom/);
+    const methods = ['--setting', 'authentication=custom,password,iam'];
+    const { child, exited, shows } = start('--authorizer', 'test/local/fixtures/authorizer.ts', ...methods);
+    await shows(/Clients have to say who they are: authentication is custom,password,iam/);
+    await shows(/policies put NAME FILE --local \d+/);
     await shows(/principals add pump-7 --policy NAME --local \d+/);
+    await shows(/principals add arn:aws:iam::000000000000:user\/local --no-password --policy NAME --local \d+/);
     child.kill('SIGTERM');
     expect(await exited).toBe(0);
   });

@@ -128,9 +128,9 @@ it('no text makes reading throw anything but a PolicyError', () => {
         expect(error.message).toBe(`${error.place}: ${error.reason}`);
       }
     }),
-    { numRuns: 3_000 },
+    { numRuns: 1_500 },
   );
-  expect(Math.min(seen.read, seen.refused)).toBeGreaterThan(100);
+  expect(Math.min(seen.read, seen.refused)).toBeGreaterThan(50);
 });
 
 it('every question is answered', () => {
@@ -153,7 +153,7 @@ it('every question is answered', () => {
         );
       },
     ),
-    { numRuns: 3_000 },
+    { numRuns: 1_500 },
   );
   expect([...answers].sort()).toEqual(expect.arrayContaining(['allowed', 'denied', 'malformed', 'not allowed']));
 });

@@ -70,11 +70,11 @@ it('answers as the simulator does', () => {
       answers.set(expected, (answers.get(expected) ?? 0) + 1);
       expect(decided(documents, values, asked)).toBe(expected);
     }),
-    { numRuns: 800 },
+    { numRuns: 400 },
   );
   expect(
     Math.min(...['Allowed', 'ExplicitlyDenied', 'ImplicitlyDenied'].map((each) => answers.get(each) ?? 0)),
-  ).toBeGreaterThan(40);
+  ).toBeGreaterThan(20);
 });
 
 it('answers as the simulator does, statement by statement', () => {
@@ -88,7 +88,7 @@ it('answers as the simulator does, statement by statement', () => {
       if (expected !== (only.Effect === 'Deny' ? 'Allowed' : 'ImplicitlyDenied')) applied++;
       expect(decided(documents, values, asked)).toBe(expected);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
-  expect(applied).toBeGreaterThan(200);
+  expect(applied).toBeGreaterThan(100);
 });
