@@ -10,6 +10,8 @@ const commands = {
   start: '../local/main.ts',
   demo: '../local/demo.ts',
   bridge: '../client/bridge/main.ts',
+  principals: '../admin/principals.ts',
+  policies: '../admin/policies.ts',
 };
 
 const installed = {
@@ -21,9 +23,11 @@ const isThere = (file) => file !== undefined && existsSync(new URL(file, import.
 const help = `Usage: serverless-mqtt COMMAND [options]
 
 Commands:
-  start   run the broker on this machine (in a clone of the repository)
-  demo    watch a client go offline, come back and get what it missed (in a clone of the repository)
-  bridge  let any MQTT client, over TCP or WebSocket, speak to the broker
+  start       run the broker on this machine (in a clone of the repository)
+  demo        watch a client go offline, come back and get what it missed (in a clone of the repository)
+  bridge      let any MQTT client, over TCP or WebSocket, speak to the broker
+  principals  who may connect, and by which password (in a clone of the repository)
+  policies    what clients may do (in a clone of the repository)
 
 Options:
   --help      this text; after a command, that command's options

@@ -40,8 +40,8 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Inn
 export interface MqttSocketOptions extends Attempt {
   readonly WebSocket: WebSocketConstructor;
   readonly clock: Clock;
-  /** The URL of the real WebSocket that the session moves to. */
-  nextUrl(): string;
+  /** The URL of the next real WebSocket: of the first, and of each that the session moves to. */
+  nextUrl(): string | Promise<string>;
   /** The broker has taken packets: who waits for `bufferedAmount` to fall looks again. */
   readonly taken?: () => void;
   /** The library is about to hear that the connection is over. */
@@ -65,12 +65,14 @@ export interface MqttSocket {
   close(): void;
 }
 
+/** @param url names the broker in errors until `nextUrl` has been asked */
 export function createMqttSocket(url: string, options: MqttSocketOptions): MqttSocket {
   const { clock } = options;
   const alarm = createAlarm(clock);
   const formerAlarm = createAlarm(clock);
-  /** The real WebSockets. */
-  const inners: { [role in SocketRole]?: InnerSocket | undefined } = {};
+  /** The real WebSockets; one whose URL is still being made is stood in for. */
+  const inners: { [role in SocketRole]?: Pick<InnerSocket, 'send' | 'close'> | undefined } = {};
+  let address = url;
   let readyState = CONNECTING;
   let isAccepted = false;
   let handedOnAt = -DIGEST_MS;
@@ -89,7 +91,7 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
           dropNext();
           ended();
         };
-        open('next', options.nextUrl, nextEnded);
+        open('next', nextEnded);
       },
       send: (frame) => inners.next?.send(frame),
       use() {
@@ -121,7 +123,7 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
     drop('next');
   };
 
-  const connect = (address: string): InnerSocket => {
+  const connect = (): InnerSocket => {
     const inner = new options.WebSocket(address, [SUB_PROTOCOL]);
     const role = (): SocketRole | undefined =>
       (['current', 'next', 'former'] as const).find((each) => inners[each] === inner);
@@ -150,21 +152,28 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
     return inner;
   };
 
-  const open = (role: 'current' | 'next', address: () => string, failed: (why: string) => void): void => {
+  const open = (role: 'current' | 'next', failed: (why: string) => void): void => {
+    const standIn = { send() {}, close() {} };
+    const use = (made: string): void => {
+      if (inners[role] !== standIn) return;
+      address = made;
+      inners[role] = connect();
+    };
+    const fail = (error: unknown): void => {
+      if (inners[role] === standIn) failed(String(error));
+    };
+    inners[role] = standIn;
+    alarm.set(OPEN_TIMEOUT_MS, () => failed('no answer within 35 s'));
     try {
-      inners[role] = connect(address());
-      alarm.set(OPEN_TIMEOUT_MS, () => failed('no answer within 35 s'));
+      const made = options.nextUrl();
+      if (typeof made === 'string') use(made);
+      else made.then(use).catch(fail);
     } catch (error) {
-      failed(String(error));
+      fail(error);
     }
   };
 
-  const openFirst = (): void =>
-    open(
-      'current',
-      () => url,
-      (why) => end(cannotOpen(url, why)),
-    );
+  const openFirst = (): void => open('current', (why) => end(cannotOpen(address, why)));
 
   const opened = (): void => {
     if (readyState !== CONNECTING) return;
@@ -175,7 +184,8 @@ export function createMqttSocket(url: string, options: MqttSocketOptions): MqttS
 
   /** A connection that the broker had accepted closes without a word: every two hours, for one. */
   const whyClosed = (code: number, reason: string, trouble: unknown): ServerlessMqttError | undefined => {
-    if (readyState === CONNECTING) return cannotOpen(url, String(trouble ?? `code ${code}, a browser tells no more`));
+    if (readyState === CONNECTING)
+      return cannotOpen(address, String(trouble ?? `code ${code}, a browser tells no more`));
     if (isAccepted || readyState === CLOSING) return undefined;
     return new ServerlessMqttError(
       'closed-early',

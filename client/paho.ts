@@ -69,7 +69,7 @@ let wrapped: typeof globalThis.WebSocket | undefined;
 export function overServerlessMqtt(url: string, options: PahoTransportOptions = {}): PahoOptions {
   const { WebSocket, clock, random, transformWsUrl } = readTransportOptions(options);
   const nextAttempt = createAttempts(clock, random);
-  const nextUrl = (): string => transformWsUrl(url);
+  const nextUrl = (): string | Promise<string> => transformWsUrl(url);
   /** Of the client's sockets. */
   let newest: MqttSocket | undefined;
 
@@ -83,7 +83,7 @@ export function overServerlessMqtt(url: string, options: PahoTransportOptions = 
       close: () => own?.close(),
     };
     const open = (): void => {
-      own = createMqttSocket(nextUrl(), {
+      own = createMqttSocket(url, {
         ...nextAttempt(),
         WebSocket,
         clock,

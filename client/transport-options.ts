@@ -7,10 +7,10 @@ export interface TransportOptions {
   /** The WebSocket to build on. Default: the global one. */
   readonly WebSocket?: WebSocketConstructor | undefined;
   /**
-   * Called before every real WebSocket, also where a session moves to a new one: put a fresh token into the URL here, and
-   * not in MQTT.js's own option of this name.
+   * Called right before every real WebSocket, also where a session moves to a new one: put a fresh token or signature into the
+   * URL here, and not in MQTT.js's own option of this name. It may take its time: up to 35 s, opening included.
    */
-  readonly transformWsUrl?: ((url: string) => string) | undefined;
+  readonly transformWsUrl?: ((url: string) => string | Promise<string>) | undefined;
   /** For tests. */
   readonly clock?: Clock | undefined;
   /** For tests: from 0 to 1. */

@@ -52,8 +52,6 @@ export function overServerlessMqtt(options: TransportOptions = {}): MqttJsOption
   const nextAttempt = createAttempts(clock, random);
   /** MQTT.js names its client when it asks for the URL, right before it asks for the socket. */
   let client: MqttJsClient | undefined;
-  /** As MQTT.js has it, before `transformWsUrl`. */
-  let plainUrl: string | undefined;
 
   return {
     forceNativeWebSocket: true,
@@ -62,17 +60,15 @@ export function overServerlessMqtt(options: TransportOptions = {}): MqttJsOption
     browserBufferTimeout: 100,
     transformWsUrl(url, _options, itsClient) {
       client = itsClient;
-      plainUrl = url;
-      return transformWsUrl(url);
+      return url; // which is made anew when the pause is over
     },
     createWebsocket(url) {
-      const plain = plainUrl ?? url;
       const itsClient = client;
       const socket = createMqttSocket(url, {
         ...nextAttempt(),
         WebSocket,
         clock,
-        nextUrl: () => transformWsUrl(plain),
+        nextUrl: () => transformWsUrl(url),
         // MQTT.js keeps the text of a socket's error to itself.
         ended(error) {
           if (error) itsClient?.emit('error', error);

@@ -1,12 +1,15 @@
 /** What a Lambda starts with: made once per Lambda environment, and used by all its invocations. */
 
 import { clientQueue, LAMBDA_TIMEOUT_SECONDS, type LambdaEnvironment } from '../lib/resources.ts';
-import { readBrokerSettings } from '../lib/settings.ts';
-import { createAwsClients, createAwsPorts, createSqsClient } from '../src/aws/ports.ts';
+import { type BrokerSettings, readBrokerSettings } from '../lib/settings.ts';
+import { systemClock } from '../src/aws/clock.ts';
+import { createAwsClients, createAwsPorts, createDynamoDbClient, createSqsClient } from '../src/aws/ports.ts';
+import { createConnections } from '../src/aws/stores.ts';
+import { createTable } from '../src/aws/table.ts';
 import { createWorkQueue } from '../src/aws/work-queues.ts';
 import { createAuthority } from '../src/broker/authority.ts';
 import type { Context } from '../src/broker/context.ts';
-import type { Log, Timers } from '../src/broker/ports.ts';
+import type { Connections, Log, Timers } from '../src/broker/ports.ts';
 import { createLog } from './log.ts';
 
 const POST_TIMEOUT = 2_000;
@@ -21,14 +24,40 @@ const reading =
     return value;
   };
 
-/** For a Lambda that only arranges what others do: all else would make its cold start longer, and a handshake waits for it. */
-export function createArrangements(environment: Environment): { readonly timers: Timers; readonly log: Log } {
+/** What `$connect` keeps of a handshake. */
+export interface Handshakes extends Pick<Connections, 'keepHandshake'> {
+  /** With headers and query string: an authorizer of the operator's own is told of them. */
+  readonly withRequest: boolean;
+}
+
+export interface Arrangements {
+  readonly timers: Timers;
+  readonly log: Log;
+  /** None where nobody asks later what the handshake told. */
+  readonly handshakes: Handshakes | undefined;
+}
+
+/**
+ * For a Lambda that only arranges what others do: all else would make its cold start longer, and a handshake waits for it. Its
+ * client of DynamoDB is there always, and made where it is used: importing it later takes longer than importing it now.
+ */
+export function createArrangements(environment: Environment): Arrangements {
   const read = reading(environment);
+  // As the stack has written them: validating costs more than the rest of this.
+  const { authentication } = JSON.parse(read('SETTINGS')) as BrokerSettings;
+  const methods = authentication.split(',');
   return {
     timers: createWorkQueue(createSqsClient(), read('TIMERS_QUEUE_URL')),
     log: createLog(read('STACK_NAME')),
+    handshakes:
+      methods.includes('iam') || methods.includes('custom')
+        ? { ...keepingIn(read('SESSIONS_TABLE')), withRequest: methods.includes('custom') }
+        : undefined,
   };
 }
+
+const keepingIn = (sessionsTable: string): Pick<Connections, 'keepHandshake'> =>
+  createConnections(createTable({ client: createDynamoDbClient(), name: sessionsTable, clock: systemClock }));
 
 /** The broker's context. */
 export function createContext(environment: Environment): Context {

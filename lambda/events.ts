@@ -10,11 +10,23 @@ interface RequestContext {
   readonly identity?: { readonly sourceIp?: string | null; readonly userAgent?: string | null } | null;
 }
 
-/** `$connect`: the only event with the headers of the handshake. */
+/** Who has signed a handshake, where the route has the IAM authorizer. */
+interface CallerIdentity {
+  readonly userArn?: string | null;
+  /** IAM's unique id, such as `AIDA…`, or `AROA…:sessionName`. */
+  readonly caller?: string | null;
+  /** Where the credentials are from a Cognito identity pool. */
+  readonly cognitoIdentityId?: string | null;
+}
+
+/** `$connect`: the only event with the headers of the handshake. Nobody knows whether others repeat who has signed it. */
 export interface ConnectEvent {
   readonly headers?: Readonly<Record<string, string | undefined>> | null;
-  readonly queryStringParameters?: Readonly<Record<string, string | undefined>> | null;
-  readonly requestContext: RequestContext & { readonly eventType: 'CONNECT' };
+  readonly multiValueQueryStringParameters?: Readonly<Record<string, readonly string[] | undefined>> | null;
+  readonly requestContext: Omit<RequestContext, 'identity'> & {
+    readonly eventType: 'CONNECT';
+    readonly identity?: (RequestContext['identity'] & CallerIdentity) | null;
+  };
 }
 
 /** `$default`: one text frame of a client. */

@@ -13,6 +13,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { EventSourceMapping, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { Administrators } from './administrators.ts';
 import { BrokerFunction } from './broker-function.ts';
 import { clientQueuePrefix } from './client-queues.ts';
 import { Gateway } from './gateway.ts';
@@ -35,7 +36,11 @@ export class BrokerStack extends Stack {
 
     const tables = new Tables(this, 'Tables');
     const queues = new WorkQueues(this, 'Queues');
-    const gateway = new Gateway(this, 'Gateway', { name: settings.stackName, stageName: settings.stageName });
+    const gateway = new Gateway(this, 'Gateway', {
+      name: settings.stackName,
+      stageName: settings.stageName,
+      isSigned: settings.authentication.split(',').includes('iam'),
+    });
     const queuePrefix = clientQueuePrefix(settings.stackName);
 
     const environment: LambdaEnvironment = {
@@ -59,7 +64,8 @@ export class BrokerStack extends Stack {
         resource: gateway.api.apiId,
         resourceName: `${settings.stageName}/${method}/@connections/*`,
       });
-    const arns: Readonly<Record<Target, string>> = {
+    const asksAuthorizer = settings.authentication.split(',').includes('custom');
+    const arns: Arns = {
       sessionsTable: tables.sessions.tableArn,
       subscriptionsTable: tables.subscriptions.tableArn,
       retainedTable: tables.retained.tableArn,
@@ -73,6 +79,7 @@ export class BrokerStack extends Stack {
       postToConnection: connections('POST'),
       closeConnection: connections('DELETE'),
       lookAtConnection: connections('GET'),
+      authorizer: asksAuthorizer ? settings.customAuthorizerArn : undefined,
     };
 
     for (const [name, description] of entriesOf(functions)) {
@@ -105,12 +112,17 @@ export class BrokerStack extends Stack {
     }
 
     new Schedules(this, 'Schedules', queues);
+    const administrators = new Administrators(this, 'Administrators', tables.identity.tableArn);
 
     new CfnOutput(this, 'Url', { value: gateway.stage.url, description: 'Where clients connect' });
     new CfnOutput(this, 'SessionsTableName', { value: tables.sessions.tableName });
     new CfnOutput(this, 'SubscriptionsTableName', { value: tables.subscriptions.tableName });
     new CfnOutput(this, 'RetainedTableName', { value: tables.retained.tableName });
     new CfnOutput(this, 'IdentityTableName', { value: tables.identity.tableName });
+    new CfnOutput(this, 'AdministratorsPolicyArn', {
+      value: administrators.policyArn,
+      description: 'IAM policy for those who enter clients and policies with the commands of docs/administration.md',
+    });
     new CfnOutput(this, 'ClientQueuePrefix', {
       value: queuePrefix,
       description: 'Start of the names of the queues made for offline clients. They stay when the stack is deleted.',
@@ -124,18 +136,22 @@ const upToTheName = (queue: IQueue): string => {
   return Fn.join('/', [...parts.slice(0, 4), '']);
 };
 
-const statementsFor = (name: FunctionName, arns: Readonly<Record<Target, string>>): PolicyStatement[] =>
-  entriesOf(permissions[name]).map(
-    ([target, actions = []]) =>
-      new PolicyStatement({
-        sid: capitalised(target),
-        actions: [...actions],
-        resources: [arns[target]],
-        ...(target === 'ownIdentity' && {
-          conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ownIdentityKeys } },
-        }),
+/** Undefined: this stack has no such thing. */
+type Arns = Readonly<Record<Target, string | undefined>>;
+
+const statementsFor = (name: FunctionName, arns: Arns): PolicyStatement[] =>
+  entriesOf(permissions[name]).flatMap(([target, actions = []]) => {
+    const arn = arns[target];
+    if (arn === undefined) return [];
+    return new PolicyStatement({
+      sid: capitalised(target),
+      actions: [...actions],
+      resources: [arn],
+      ...(target === 'ownIdentity' && {
+        conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ownIdentityKeys } },
       }),
-  );
+    });
+  });
 
 const capitalised = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
 

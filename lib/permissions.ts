@@ -27,7 +27,9 @@ export type Target =
   | 'timersQueue'
   | 'postToConnection'
   | 'closeConnection'
-  | 'lookAtConnection';
+  | 'lookAtConnection'
+  /** The operator's function, where authentication `custom` is on. */
+  | 'authorizer';
 
 export type Permissions = Readonly<Partial<Record<Target, readonly string[]>>>;
 
@@ -39,9 +41,10 @@ const send = ['sqs:SendMessage'];
 /** What Lambda's own poller calls under the role of the function it feeds. */
 const consume = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
 const manage = ['execute-api:ManageConnections'];
+const invoke = ['lambda:InvokeFunction'];
 
 export const permissions: Readonly<Record<FunctionName, Permissions>> = {
-  connect: { timersQueue: send },
+  connect: { timersQueue: send, sessionsTable: ['dynamodb:PutItem'] },
   message: {
     sessionsTable: items,
     subscriptionsTable: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
@@ -53,6 +56,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     timersQueue: send,
     postToConnection: manage,
     closeConnection: manage,
+    authorizer: invoke,
   },
   disconnect: {
     sessionsTable: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
@@ -82,5 +86,6 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     postToConnection: manage,
     closeConnection: manage,
     lookAtConnection: manage,
+    authorizer: invoke,
   },
 };

@@ -113,7 +113,7 @@ export const brokerSettings = {
     'close',
   ),
   policyCheckSeconds: v.optional(
-    integer(1, 45, 's', 'How often a Lambda that is at work asks whether policies or principals were changed.'),
+    integer(1, 30, 's', 'How often a Lambda that is at work asks whether policies or principals were changed.'),
     20,
   ),
   policyCacheSeconds: v.optional(
@@ -125,7 +125,15 @@ export const brokerSettings = {
     ),
     900,
   ),
-  policyCacheEntries: v.optional(integer(1, 100_000, 'clients', 'Clients whose rights one Lambda remembers.'), 5_000),
+  policyCacheEntries: v.optional(
+    integer(
+      1,
+      100_000,
+      'clients',
+      'Clients whose rights one Lambda remembers: fewer, where their policies have more than 20 resources and conditions.',
+    ),
+    5_000,
+  ),
   jwtIssuer: v.optional(
     matching(
       /^(https:\/\/[^\s?#]{1,500}|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?(\/[^\s?#]*)?|)$/,
@@ -136,9 +144,9 @@ export const brokerSettings = {
   ),
   jwtAudience: v.optional(
     matching(
-      /^[^\s,]*(,[^\s,]+)*$/,
+      /^([^\s,]+(,[^\s,]+)*)?$/,
       'names separated by commas',
-      'Authentication jwt: for whom tokens are issued, as the claim aud (or client_id, of Cognito) says.',
+      'Authentication jwt: for whom tokens are issued, one of these, as the claim aud (of an access token of Cognito: client_id) says.',
     ),
     '',
   ),
@@ -169,6 +177,14 @@ export const brokerSettings = {
       /^(arn:aws[\w-]*:lambda:[\w-]+:\d{12}:function:[\w-]{1,64}(:[\w$-]+)?|)$/,
       'the ARN of a Lambda function',
       "Authentication custom: the operator's function that says who a client is.",
+    ),
+    '',
+  ),
+  customAuthorizerTokenKey: v.optional(
+    matching(
+      /^[\w-]{0,128}$/,
+      'letters, digits, _ and -, or empty',
+      'Authentication custom: the header, query parameter or parameter behind the user name that holds a token. Empty: none does.',
     ),
     '',
   ),
@@ -296,6 +312,23 @@ export const readDeploymentSettings = (given: Readonly<Record<string, unknown>>)
 /** The part of all settings that the Lambdas get. */
 export const brokerPart = (settings: DeploymentSettings): BrokerSettings => v.parse(brokerSchema, settings);
 
+/** What a way of authentication cannot do without. */
+const needs: readonly (readonly [method: AuthenticationMethod, setting: keyof BrokerSettings, what: string])[] = [
+  ['jwt', 'jwtIssuer', 'the URL of whoever issues the tokens'],
+  [
+    'jwt',
+    'jwtAudience',
+    "this broker's name with the issuer, or tokens that are for other services would be good here, too",
+  ],
+  ['custom', 'customAuthorizerArn', 'the ARN of the function to ask (on a laptop: npm start -- --authorizer FILE)'],
+];
+
+/** What settings ask of each other, and do not have. */
+const missingFor = (settings: BrokerSettings): readonly string[] =>
+  needs
+    .filter(([method, name]) => settings.authentication.split(',').includes(method) && settings[name] === '')
+    .map(([method, name, what]) => `setting ${name} is "": authentication ${method} needs ${what}`);
+
 const read = <S extends typeof brokerSchema | typeof deploymentSchema>(
   schema: S,
   given: Readonly<Record<string, unknown>>,
@@ -304,11 +337,12 @@ const read = <S extends typeof brokerSchema | typeof deploymentSchema>(
     .filter((name) => !Object.hasOwn(schema.entries, name))
     .map((name) => `there is no setting named ${name}: see the settings table in README.md`);
   const result = v.safeParse(schema, given, { abortPipeEarly: true });
-  if (result.success && unknown.length === 0) return result.output;
+  const missing = result.success ? missingFor(result.output) : [];
+  if (result.success && unknown.length + missing.length === 0) return result.output;
   const wrong = (result.issues ?? []).map((issue) => {
     const name = String(issue.path?.[0]?.key);
     const value = given[name] === undefined ? 'missing' : JSON.stringify(given[name]);
     return `setting ${name} is ${value}: it ${issue.message}`;
   });
-  throw new SettingsError([...unknown, ...wrong].join('\n'));
+  throw new SettingsError([...unknown, ...wrong, ...missing].join('\n'));
 };

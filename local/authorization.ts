@@ -8,6 +8,8 @@ import { clientQueuePrefix } from '../lib/client-queues.ts';
 import { type FunctionName, ownIdentityKeys, type Permissions, permissions, type Target } from '../lib/permissions.ts';
 import { deploymentSettings } from '../lib/settings.ts';
 import type { Answer } from './answer.ts';
+import { AUTHORIZER } from './authorizer.ts';
+import { functionNameIn } from './lambda/invoke-api.ts';
 
 export interface Need {
   readonly action: string;
@@ -63,6 +65,12 @@ export const needOfSqs = (operation: string, body: string): Need => {
 export const needOfConnections = (method: string): Need => ({
   action: 'execute-api:ManageConnections',
   target: connectionTargets[method],
+});
+
+/** @param invoked name or ARN */
+export const needOfLambda = (invoked: string): Need => ({
+  action: 'lambda:InvokeFunction',
+  target: functionNameIn(invoked) === AUTHORIZER ? 'authorizer' : undefined,
 });
 
 export const isAllowed = (functionName: string, { action, target }: Need): boolean => {

@@ -4,13 +4,16 @@ import { readAddress } from '../client/bridge/address.ts';
 import { DEFAULT_TCP, DEFAULT_WS } from '../client/bridge/command-line.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
 import { deploymentSettings, readDeploymentSettings } from '../lib/settings.ts';
+import { localSettings } from './authorizer.ts';
 import type { BridgePort } from './bridge.ts';
-import { DEFAULT_PORT } from './stack.ts';
+import { DEFAULT_PORT } from './port.ts';
 
 export interface StartCommand {
   readonly kind: 'start';
   readonly port: number;
   readonly dataDir?: string;
+  /** File with the operator's function. */
+  readonly authorizer?: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly stageName?: string;
   readonly quiet: boolean;
@@ -32,6 +35,7 @@ Options:
   --no-bridge           neither of the two
   --data DIR            keep sessions and stored messages in this directory; without it they are gone at the end
   --setting NAME=VALUE  a setting of the broker, as in the settings table of README.md; may be given several times
+  --authorizer FILE     authentication custom: a module that exports a Lambda's handler, which says who a client is
   --quiet               no log lines of the broker
   --help                this text`;
 
@@ -39,7 +43,7 @@ Options:
 export const readCommandLine = (argv: readonly string[]): Command => {
   const values = parse(argv);
   if (values.help) return { kind: 'help' };
-  const { stageName, ...settings } = readSettings(values.setting ?? []);
+  const { stageName, ...settings } = readSettings(values.setting ?? [], values.authorizer);
   return {
     kind: 'start',
     port: readPort(values.port),
@@ -47,6 +51,7 @@ export const readCommandLine = (argv: readonly string[]): Command => {
     quiet: values.quiet ?? false,
     bridge: values['no-bridge'] ? [] : [...readBridgePort('tcp', values.tcp), ...readBridgePort('ws', values.ws)],
     ...(values.data !== undefined && { dataDir: values.data }),
+    ...(values.authorizer !== undefined && { authorizer: values.authorizer }),
     ...(stageName !== undefined && { stageName }),
   };
 };
@@ -62,6 +67,7 @@ const parse = (argv: readonly string[]) => {
         'no-bridge': { type: 'boolean' },
         data: { type: 'string' },
         setting: { type: 'string', multiple: true },
+        authorizer: { type: 'string' },
         quiet: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -84,15 +90,19 @@ const defaults = { tcp: DEFAULT_TCP, ws: DEFAULT_WS } as const;
 const readBridgePort = (kind: BridgePort['kind'], text: string | undefined): readonly BridgePort[] =>
   text === 'off' ? [] : [{ kind, at: readAddress(`--${kind}`, text ?? defaults[kind]), isAsked: text !== undefined }];
 
-const readSettings = (pairs: readonly string[]): Record<string, string> => {
+const readSettings = (pairs: readonly string[], authorizer: string | undefined): Record<string, string> => {
   const settings: Record<string, string> = {};
   for (const pair of pairs) {
     const at = pair.indexOf('=');
     if (at < 1) throw new UsageError(`--setting is ${pair}: it must be NAME=VALUE`);
     settings[pair.slice(0, at)] = pair.slice(at + 1);
   }
-  readDeploymentSettings({ authentication: 'none', ...settings });
+  const { authentication } = readDeploymentSettings(localSettings(settings, authorizer !== undefined));
   const onAws = Object.keys(settings).find((name) => name !== 'stageName' && name in deploymentSettings);
   if (onAws !== undefined) throw new UsageError(`the setting ${onAws} means something on AWS only`);
+  if (settings.customAuthorizerArn !== undefined)
+    throw new UsageError('the setting customAuthorizerArn means something on AWS only: here it is --authorizer FILE');
+  if (authorizer !== undefined && !authentication.split(',').includes('custom'))
+    throw new UsageError(`--authorizer is ${authorizer}: nobody would ask it, as authentication is ${authentication}`);
   return settings;
 };

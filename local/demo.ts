@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import mqtt, { type IConnackPacket, type MqttClient } from 'mqtt';
 import { WebSocket } from 'ws';
 import { overServerlessMqtt } from '../client/transport.ts';
-import { DEFAULT_PORT } from './stack.ts';
+import { DEFAULT_PORT } from './port.ts';
 
 const MESSAGES = 35;
 const RATE = 10;

@@ -1,9 +1,10 @@
 /**
- * The one port of the local stack: WebSocket clients, `@connections`, DynamoDB, SQS and the fault switches, told apart by
+ * The one port of the local stack: WebSocket clients, `@connections`, DynamoDB, SQS, Lambda and the fault switches, told apart by
  * what the request says.
  *
  * Rules of this file:
- * - On 127.0.0.1 only: nothing here asks who is calling. Signatures are taken as they are.
+ * - On 127.0.0.1 only: nothing here asks who is calling. Signatures are taken as they are, but for those of handshakes where IAM
+ *   is asked (`gateway/iam-authorizer.ts`).
  * - Requests wait until the stack is ready; the port is taken first, so that a taken port is known at once.
  * - An idle connection is not closed: a frozen Lambda would find its socket dead when it thaws.
  */
@@ -11,9 +12,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Answer } from './answer.ts';
-import { type Need, needOfConnections, needOfDynamoDb, needOfSqs } from './authorization.ts';
+import { type Need, needOfConnections, needOfDynamoDb, needOfLambda, needOfSqs } from './authorization.ts';
 import type { CallGate } from './call-gate.ts';
 import { type FaultPatch, type Faults, FaultsError } from './faults.ts';
+import { type InvokeApi, invokedIn } from './lambda/invoke-api.ts';
 
 /** What the port leads to. */
 export interface Services {
@@ -21,6 +23,7 @@ export interface Services {
   readonly faults: Faults;
   readonly dynamodb: (operation: string, body: string) => Promise<Answer>;
   readonly sqs: (operation: string, body: string, signal: AbortSignal) => Promise<Answer>;
+  readonly lambda: InvokeApi;
   readonly connections: (method: string, path: string, body: Buffer) => Promise<Answer>;
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
@@ -130,6 +133,15 @@ const findCall = (
     return { operation, need: needOfSqs(operation, content), run: () => services.sqs(operation, content, signal) };
   }
   const method = request.method ?? '';
+  const invoked = invokedIn(path);
+  if (invoked !== undefined && method === 'POST') {
+    const type = request.headers['x-amz-invocation-type'];
+    return {
+      operation: 'Invoke',
+      need: needOfLambda(invoked),
+      run: () => services.lambda(path, type === undefined ? undefined : String(type), body),
+    };
+  }
   if (/\/(?:@|%40)connections\//i.test(path)) {
     return {
       operation: connectionOperations[method] ?? method,
@@ -166,7 +178,7 @@ const switchFaults = (faults: Faults, request: IncomingMessage, body: Buffer): A
 const nothingHere = (path: string): string =>
   [
     `Nothing at ${path}. This is a local AWS for an MQTT broker:`,
-    'WebSocket clients connect to the stage; @connections, DynamoDB and SQS are spoken by the AWS SDK;',
+    'WebSocket clients connect to the stage; @connections, DynamoDB, SQS and Lambda are spoken by the AWS SDK;',
     'GET, PUT and DELETE /_local/faults are its fault switches.',
     '',
   ].join('\n');

@@ -2,10 +2,14 @@
 import { clientQueuePrefix } from '../lib/client-queues.ts';
 import type { LambdaEnvironment } from '../lib/resources.ts';
 import { type BrokerSettings, deploymentSettings } from '../lib/settings.ts';
+import { LOCAL_REGION, localCredentials } from './credentials.ts';
 import { ACCOUNT } from './sqs/queues.ts';
 
 /** Names of what `lib/resources.ts` describes, as the local stack makes it: its own keys. */
 export const queueUrlBase = (endpoint: string): string => `${endpoint}/${ACCOUNT}/`;
+
+export const IDENTITY_TABLE = 'identity';
+export const POLICY_ARN_BASE = `arn:aws:iot:${LOCAL_REGION}:${ACCOUNT}:`;
 
 export const stackEnvironment = (
   endpoint: string,
@@ -19,8 +23,8 @@ export const stackEnvironment = (
     SESSIONS_TABLE: 'sessions',
     SUBSCRIPTIONS_TABLE: 'subscriptions',
     RETAINED_TABLE: 'retained',
-    IDENTITY_TABLE: 'identity',
-    POLICY_ARN_BASE: `arn:aws:iot:us-east-1:${ACCOUNT}:`,
+    IDENTITY_TABLE,
+    POLICY_ARN_BASE,
     REDELIVERY_QUEUE_URL: `${urlBase}redelivery`,
     TIMERS_QUEUE_URL: `${urlBase}timers`,
     CLIENT_QUEUE_PREFIX: clientQueuePrefix(deploymentSettings.stackName.default),
@@ -31,10 +35,10 @@ export const stackEnvironment = (
 
 /** What the AWS SDK needs to find the local stack, and nothing else: not even the user's own configuration. */
 export const sdkEnvironment = (endpoint: string, nowhere: string): Readonly<Record<string, string>> => ({
-  AWS_REGION: 'us-east-1',
-  AWS_DEFAULT_REGION: 'us-east-1',
-  AWS_ACCESS_KEY_ID: 'local',
-  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_REGION: LOCAL_REGION,
+  AWS_DEFAULT_REGION: LOCAL_REGION,
+  AWS_ACCESS_KEY_ID: localCredentials.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: localCredentials.secretAccessKey,
   AWS_ENDPOINT_URL: endpoint,
   AWS_CONFIG_FILE: nowhere,
   AWS_SHARED_CREDENTIALS_FILE: nowhere,

@@ -7,10 +7,12 @@
  * - The broker's own log lines are shown as they are.
  */
 
+import { resolve } from 'node:path';
 import { inWords } from '../client/bridge/address.ts';
 import { listenForStop } from '../client/bridge/stop-signal.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
 import { SettingsError } from '../lib/settings.ts';
+import { localSettings } from './authorizer.ts';
 import { BridgePortError, type LocalBridge, startLocalBridge } from './bridge.ts';
 import { readCommandLine, type StartCommand, usage } from './command-line.ts';
 import { DataDirectoryTakenError } from './data-directory.ts';
@@ -18,7 +20,8 @@ import { PortTakenError } from './http-server.ts';
 import { DamagedJournalError } from './journal.ts';
 import { BundleError } from './lambda/bundle.ts';
 import type { LogSink } from './log.ts';
-import { DEFAULT_PORT, type LocalStack, startLocalStack } from './stack.ts';
+import { DEFAULT_PORT } from './port.ts';
+import { type LocalStack, startLocalStack } from './stack.ts';
 
 export interface Terminal {
   print(text: string): void;
@@ -61,6 +64,7 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
       port: command.port,
       settings: command.settings,
       dataDir: command.dataDir,
+      ...(command.authorizer !== undefined && { authorizer: resolve(command.authorizer) }),
       ...(command.stageName !== undefined && { stageName: command.stageName }),
       log,
       onProgress: progress.step,
@@ -82,26 +86,37 @@ const run = async (command: StartCommand, { print, printError }: Terminal): Prom
   }
 };
 
-const welcome = ({ url }: LocalStack, bridge: LocalBridge, { dataDir, settings }: StartCommand): string =>
-  [
-    `The broker listens on ${url}, sub-protocol mqtt.base64.`,
+const welcome = (stack: LocalStack, bridge: LocalBridge, command: StartCommand): string => {
+  const { authentication } = localSettings(command.settings, command.authorizer !== undefined);
+  return [
+    `The broker listens on ${stack.url}, sub-protocol mqtt.base64.`,
     ...forAnyClient(bridge),
-    whoMayConnect(settings),
-    dataDir === undefined
+    // On AWS there is no such default: who deploys has to choose.
+    authentication === 'none'
+      ? 'Anybody may do anything here: authentication is none (--setting authentication=password, docs/security.md).'
+      : `Clients have to say who they are: authentication is ${authentication} (docs/security.md).`,
+    command.dataDir === undefined
       ? 'Sessions and messages are kept in memory, until it stops (--data DIR keeps them).'
-      : `Sessions and messages are kept in ${dataDir}.`,
+      : `Sessions and messages are kept in ${command.dataDir}.`,
     '',
-    `Now type, in a second terminal:  npm run demo${url === DEFAULT_URL ? '' : ` -- --url ${url}`}`,
-    ...withMosquitto(bridge),
+    ...(authentication === 'none' ? whatToType(stack, bridge) : whomToEnter(stack)),
     'Ctrl-C stops the broker.',
     '',
   ].join('\n');
+};
 
-/** On AWS there is no such default: who deploys has to choose. */
-const whoMayConnect = ({ authentication = 'none' }: StartCommand['settings']): string =>
-  authentication === 'none'
-    ? 'Anybody may do anything here: authentication is none (--setting authentication=password, docs/security.md).'
-    : `Clients have to say who they are: authentication is ${authentication} (docs/security.md).`;
+const whatToType = ({ url }: LocalStack, bridge: LocalBridge): readonly string[] => [
+  `Now type, in a second terminal:  npm run demo${url === DEFAULT_URL ? '' : ` -- --url ${url}`}`,
+  ...withMosquitto(bridge),
+];
+
+const whomToEnter = ({ port }: LocalStack): readonly string[] => {
+  const here = `--local${port === DEFAULT_PORT ? '' : ` ${port}`}`;
+  return [
+    `A policy, in a second terminal:  npx serverless-mqtt policies put NAME FILE ${here}`,
+    `A client with a password:        npx serverless-mqtt principals add pump-7 --policy NAME ${here}`,
+  ];
+};
 
 const forAnyClient = ({ ports: { tcp, ws } }: LocalBridge): readonly string[] => {
   const places = [tcp && `mqtt://${inWords(tcp)}`, ws && `ws://${inWords(ws)}`].filter((place) => place !== undefined);

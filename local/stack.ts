@@ -20,6 +20,7 @@ import {
 } from '../lib/resources.ts';
 import { readBrokerSettings } from '../lib/settings.ts';
 import { isAllowed } from './authorization.ts';
+import { AUTHORIZER, authorizerEnvironment, localSettings } from './authorizer.ts';
 import { createCallGate } from './call-gate.ts';
 import { pause, skippableClock, systemClock } from './clock.ts';
 import { openDataDirectory } from './data-directory.ts';
@@ -32,9 +33,11 @@ import { openOpenConnections } from './gateway/open-connections.ts';
 import { listen } from './http-server.ts';
 import { bundleFunctions } from './lambda/bundle.ts';
 import type { Outcome } from './lambda/environment.ts';
+import { invokeApi } from './lambda/invoke-api.ts';
 import { type InvocationRecord, startRunner } from './lambda/runner.ts';
 import { queueUrlBase, sdkEnvironment, stackEnvironment } from './lambda-environment.ts';
 import { type LogSink, silentLog } from './log.ts';
+import { DEFAULT_PORT } from './port.ts';
 import { findProjectRoot } from './project-root.ts';
 import { startSchedules } from './schedules.ts';
 import { queueArn } from './sqs/queues.ts';
@@ -49,6 +52,11 @@ export interface LocalStackOptions {
   readonly dataDir?: string | undefined;
   /** The broker's settings, as `lib/settings.ts` knows them. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /**
+   * The operator's function for authentication `custom`: a module that exports `handler`. With it that is the default, and without it
+   * authentication is `none`.
+   */
+  readonly authorizer?: string | undefined;
   readonly stageName?: string;
   readonly log?: LogSink;
   /** Limits of the gateway, in bytes and milliseconds; AWS's own where absent. */
@@ -81,7 +89,7 @@ export interface LocalStack {
   /** What the Lambdas are given. */
   readonly environment: LambdaEnvironment;
   /** The latest Lambda invocations with the AWS calls they made, oldest first. */
-  invocations(functionName?: FunctionName): readonly InvocationRecord[];
+  invocations(functionName?: FunctionName | typeof AUTHORIZER): readonly InvocationRecord[];
   /** How often each AWS operation was called, and `framesIn` and `framesOut` of the gateway. */
   counts(): Readonly<Record<string, number>>;
   /** Ids of the open connections, oldest first. */
@@ -100,7 +108,6 @@ export interface LocalStack {
   stop(): Promise<void>;
 }
 
-export const DEFAULT_PORT = 4800;
 const SWEEP_EVERY_MS = 600_000;
 const STOP_GRACE_MS = 2_000;
 const LAMBDA_CONCURRENCY = 4;
@@ -114,7 +121,8 @@ const BATCHES_AT_ONCE = 5;
 export const startLocalStack = async (options: LocalStackOptions = {}): Promise<LocalStack> => {
   const { log = silentLog, stageName = 'mqtt', onProgress: progress = () => {} } = options;
   const clock = skippableClock();
-  const settings = readBrokerSettings({ authentication: 'none', ...options.settings });
+  const { authorizer } = options;
+  const settings = readBrokerSettings(localSettings(options.settings ?? {}, authorizer !== undefined));
   const faults = createFaults();
   if (options.faults) faults.set(options.faults);
 
@@ -158,17 +166,19 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
     const removeBundles = (): void => rmSync(bundlesDirectory, { recursive: true, force: true });
     removeBundles();
     undo.push(removeBundles);
-    const bundles = await bundleFunctions(findProjectRoot(), entriesOf(options.entries), bundlesDirectory);
+    const entries = { ...entriesOf(options.entries), ...(authorizer !== undefined && { [AUTHORIZER]: authorizer }) };
+    const bundles = await bundleFunctions(findProjectRoot(), entries, bundlesDirectory);
 
     progress('starting the Lambdas');
     const environment = stackEnvironment(endpoint, stageName, settings);
+    const variables = {
+      ...sdkEnvironment(endpoint, join(bundlesDirectory, 'none')),
+      ...environment,
+      ...options.extraEnvironment,
+    };
     const runner = startRunner({
       bundles,
-      variables: {
-        ...sdkEnvironment(endpoint, join(bundlesDirectory, 'none')),
-        ...environment,
-        ...options.extraEnvironment,
-      },
+      variablesOf: (name) => (name === AUTHORIZER ? authorizerEnvironment(process.env) : variables),
       timeoutMs: options.lambdaTimeoutMs ?? LAMBDA_TIMEOUT_SECONDS * 1_000,
       concurrency: options.lambdaConcurrency ?? LAMBDA_CONCURRENCY,
       clock,
@@ -180,7 +190,9 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
       domainName,
       limits: { ...awsLimits, ...options.limits },
       routeResponse: true,
+      authorizer: settings.authentication.split(',').includes('iam') ? 'iam' : 'none',
       invoke: (route, event) => runner.invoke(functionOf(route), event),
+      log,
       openConnections,
       clock,
       faults,
@@ -199,6 +211,7 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
       faults,
       dynamodb: dynamodb.handle,
       sqs: sqs.handle,
+      lambda: invokeApi({ functions: authorizer === undefined ? [] : [AUTHORIZER], invoke: runner.invoke }),
       connections: gateway.manage,
       upgrade: gateway.upgrade,
     });

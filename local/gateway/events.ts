@@ -2,10 +2,12 @@
  * The events of API Gateway WebSocket, in the shapes that were captured on AWS.
  *
  * Rules of this file: only CONNECT has headers and query; MESSAGE has neither; DISCONNECT has a reduced set of headers and
- * says how the connection ended. `requestId` and `extendedRequestId` are equal.
+ * says how the connection ended. `requestId` and `extendedRequestId` are equal. Assumption: who has signed the handshake is told
+ * with CONNECT, and not again.
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Caller } from './iam-authorizer.ts';
 import type { Closing } from './limits.ts';
 
 /** What every event repeats of a connection. Plain JSON, for it outlives the process. */
@@ -28,9 +30,11 @@ export const connectEvent = (
   request: IncomingMessage,
   requestId: string,
   now: number,
+  caller?: Caller,
 ): object => {
   const headers = headersOf(request, facts);
   const query = queryOf(request.url ?? '');
+  const context = requestContext(facts, '$connect', 'CONNECT', requestId, now);
   return {
     headers: lastOf(headers),
     multiValueHeaders: headers,
@@ -38,9 +42,18 @@ export const connectEvent = (
       queryStringParameters: lastOf(query),
       multiValueQueryStringParameters: query,
     }),
-    requestContext: requestContext(facts, '$connect', 'CONNECT', requestId, now),
+    requestContext: { ...context, identity: { ...context.identity, ...(caller && { ...noCognito, ...caller }) } },
     isBase64Encoded: false,
   };
+};
+
+/** With the IAM authorizer these are there, and null where the credentials are no identity pool's. */
+const noCognito = {
+  cognitoIdentityPoolId: null,
+  cognitoIdentityId: null,
+  cognitoAuthenticationType: null,
+  cognitoAuthenticationProvider: null,
+  principalOrgId: null,
 };
 
 export const messageEvent = (facts: ConnectionFacts, body: string, requestId: string, now: number): object => ({

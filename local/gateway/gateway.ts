@@ -12,6 +12,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Clock, pause } from '../clock.ts';
 import type { FaultSource } from '../faults.ts';
 import type { Outcome } from '../lambda/environment.ts';
+import type { LogSink } from '../log.ts';
 import { CLOSE_GRACE_MS, type Connection, openConnection } from './connection.ts';
 import {
   type ConnectionFacts,
@@ -21,6 +22,7 @@ import {
   newConnectionId,
   newRequestId,
 } from './events.ts';
+import { judgeHandshake, type Verdict } from './iam-authorizer.ts';
 import { type Closing, closings, type GatewayLimits } from './limits.ts';
 import { type ManagementApi, managementApi } from './management-api.ts';
 import type { OpenConnections } from './open-connections.ts';
@@ -35,7 +37,10 @@ export interface GatewayOptions {
   readonly limits: GatewayLimits;
   /** Whether `$default` has a route response: without one the client hears nothing of what its Lambda answers. */
   readonly routeResponse: boolean;
+  /** What `$connect` asks first. */
+  readonly authorizer: 'iam' | 'none';
   readonly invoke: (route: RouteKey, event: object) => Promise<Outcome>;
+  readonly log: LogSink;
   readonly openConnections: OpenConnections;
   readonly clock: Clock;
   readonly faults: FaultSource;
@@ -152,11 +157,20 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     open.set(connectionId, connection);
   };
 
+  const judge = ({ url = '', headers }: IncomingMessage): Promise<Verdict> =>
+    judgeHandshake({ url, headers }, clock.now());
+
   const handshake = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const path = (request.url ?? '').split('?')[0];
     const requestId = newRequestId();
     if (stopping.signal.aborted) return refuse(socket, 503, 'Service Unavailable');
     if (path !== `/${stageName}` && path !== `/${stageName}/`) return refuse(socket, 403, 'Forbidden');
+
+    const verdict = options.authorizer === 'iam' ? await judge(request) : undefined;
+    if (verdict?.signed === false) {
+      options.log(`A handshake was refused with 403: ${verdict.problem}.`, 'local');
+      return refuse(socket, 403, 'Forbidden');
+    }
 
     const facts: ConnectionFacts = {
       connectionId: newConnectionId(),
@@ -166,7 +180,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       sourceIp: request.socket.remoteAddress ?? '127.0.0.1',
       userAgent: request.headers['user-agent'] ?? '',
     };
-    const outcome = await invoke('$connect', connectEvent(facts, request, requestId, clock.now()));
+    const outcome = await invoke('$connect', connectEvent(facts, request, requestId, clock.now(), verdict?.caller));
     const result = outcome && readResult(outcome);
     // Assumption: 502 for a Lambda that failed, 504 for one that took too long; the body of a refusal stays here.
     if (result === undefined) return refuse(socket, outcome ? 502 : 504, INTERNAL_ERROR);

@@ -5,7 +5,7 @@
  * temporary directory, which the caller removes.
  */
 import { existsSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /** CommonJS dependencies call `require`, which an ES module does not have. */
@@ -34,14 +34,12 @@ export const bundleFunctions = async (
   entries: Readonly<Record<string, string>>,
   outdir: string,
 ): Promise<Bundles> => {
-  const sources = Object.fromEntries(
-    Object.entries(entries).map(([name, entry]) => [name, isAbsolute(entry) ? entry : join(root, entry)]),
-  );
+  const sources = Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, resolve(root, entry)]));
   for (const [name, source] of Object.entries(sources)) {
     if (!existsSync(source)) throw new BundleError(`the Lambda ${name} has no source: ${source} does not exist`);
   }
   const worker = 'worker';
-  await build({
+  const { metafile } = await build({
     entryPoints: {
       ...Object.fromEntries(Object.entries(sources).map(([name, source]) => [`function-${name}`, source])),
       [worker]: join(root, 'local/lambda/worker.ts'),
@@ -59,9 +57,17 @@ export const bundleFunctions = async (
     outExtension: { '.js': '.mjs' },
     banner: { js: requireForCommonJs },
     logLevel: 'silent',
+    metafile: true,
   }).catch((error: Error) => {
     throw new BundleError(error.message);
   });
+  for (const { entryPoint = '', exports } of Object.values(metafile.outputs)) {
+    const source = resolve(root, entryPoint);
+    const isFunction = Object.values(sources).includes(source);
+    // A CommonJS module has one export, whatever it exports.
+    if (isFunction && !exports.includes('handler') && !exports.includes('default'))
+      throw new BundleError(`${source} exports no function named handler`);
+  }
   return {
     worker: join(outdir, `${worker}.mjs`),
     functions: Object.fromEntries(Object.keys(sources).map((name) => [name, join(outdir, `function-${name}.mjs`)])),

@@ -54,7 +54,8 @@ export interface Runner {
 
 export interface RunnerOptions {
   readonly bundles: Bundles;
-  readonly variables: Readonly<Record<string, string>>;
+  /** The environment variables of a function. */
+  readonly variablesOf: (functionName: string) => Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   /** Environments of one function at most. */
   readonly concurrency: number;
@@ -109,7 +110,7 @@ export const startRunner = (options: RunnerOptions): Runner => {
       functionFile: pool.file,
       clock,
       print: (line) => log(line, pool.name),
-      variables: { ...options.variables, AWS_LAMBDA_FUNCTION_NAME: pool.name, AWS_SDK_UA_APP_ID: id },
+      variables: { ...options.variablesOf(pool.name), AWS_LAMBDA_FUNCTION_NAME: pool.name, AWS_SDK_UA_APP_ID: id },
     });
     pool.environments.add(environment);
     return environment;

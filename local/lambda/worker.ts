@@ -13,6 +13,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { Invocation, LambdaError, WorkerMessage, WorkerSetup } from './messages.ts';
 
 type Handler = (event: unknown, context: object) => unknown;
+type Exports = { readonly handler?: unknown };
 
 const { file, alarm, skipped } = workerData as WorkerSetup;
 const flag = new Int32Array(alarm);
@@ -50,8 +51,9 @@ const describe = (error: unknown): LambdaError =>
     : { errorType: typeof error, errorMessage: String(error) };
 
 const loadHandler = async (): Promise<Handler> => {
-  const module = (await import(pathToFileURL(file).href)) as { handler?: unknown };
-  if (typeof module.handler === 'function') return module.handler as Handler;
+  const module = (await import(pathToFileURL(file).href)) as Exports & { default?: Exports };
+  const handler = module.handler ?? module.default?.handler; // of an ES module, of a CommonJS one
+  if (typeof handler === 'function') return handler as Handler;
   throw new Error(`${file} exports no function named handler`);
 };
 

@@ -28,13 +28,16 @@
  * | PUBLISH with RETAIN under a first level that is new to the process | retained | `levels#part`, firstLevel and a slash | PutItem |
  * | SUBSCRIBE with a wildcard as its first level | retained | `levels#part` | Query, in pages |
  * | `$connect`, where what it is told counts; CONNECT | sessions | `c#connectionId`, `handshake` | PutItem, GetItem |
- * | CONNECT with a custom authorizer, asking it again | sessions | `c#connectionId`, `request` | PutItem, GetItem |
+ * | CONNECT with a custom authorizer, asking it again | sessions | `c#connectionId`, `request` | PutItem, GetItem, DeleteItem |
  * | at work: was anything changed | identity | `version`, `version` | GetItem |
  * | CONNECT; a client whose rights are not remembered | identity | `principal#name`, `principal` | GetItem |
  * | a policy that is not remembered | identity | `policy#name`, `policy` | GetItem |
  * | CONNECT; a client whose rights are not remembered | identity | `grant#grantId`, `grant` | PutItem, GetItem |
  * | CONNECT with a password | identity | `logins#name`, `failed-logins` | GetItem, UpdateItem |
- * | the operator's commands | identity | all of these | PutItem, UpdateItem, DeleteItem, Scan |
+ * | the operator's commands | identity | `principal#name`, `principal` | PutItem, GetItem, UpdateItem, DeleteItem, Scan |
+ * | the operator's commands | identity | `policy#name`, `policy` | PutItem, GetItem, DeleteItem, Scan |
+ * | the operator's commands | identity | `logins#name`, `failed-logins` | GetItem, DeleteItem |
+ * | the operator's commands, behind each change | identity | `version`, `version` | UpdateItem |
  *
  * Client ids, topics and filters stand whole in a partition key (2,048 bytes) and a sort key (1,024 bytes): `maxClientIdBytes` and
  * `maxTopicBytes` keep them short enough.
@@ -106,9 +109,15 @@ export const versionKey: Key = { pk: 'version', sk: 'version' };
 
 export const principalKey = (name: string): Key => ({ pk: `principal#${name}`, sk: 'principal' });
 
+/** Whose record it is. */
+export const principalOf = ({ pk }: Key): string => pk.slice('principal#'.length);
+
 export const failedLoginsKey = (name: string): Key => ({ pk: `logins#${name}`, sk: 'failed-logins' });
 
 export const policyKey = (name: string): Key => ({ pk: `policy#${name}`, sk: 'policy' });
+
+/** Which policy it is. */
+export const policyOf = ({ pk }: Key): string => pk.slice('policy#'.length);
 
 export const grantKey = (id: GrantId): Key => ({ pk: `grant#${id}`, sk: 'grant' });
 

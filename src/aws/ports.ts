@@ -4,10 +4,11 @@ import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagem
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import type { Clock, Ids, Log, Ports } from '../broker/ports.ts';
+import type { Ids, Log, Ports } from '../broker/ports.ts';
 import type { ClientId, Generation, MessageId } from '../session/ids.ts';
 import { createAuthorizer } from './authorizer.ts';
 import { createClientQueues } from './client-queues.ts';
+import { systemClock } from './clock.ts';
 import { createExpiryIndex } from './expiry-index.ts';
 import { createGateway } from './gateway.ts';
 import { createIdentity } from './identity.ts';
@@ -60,11 +61,13 @@ export interface AwsClients {
 /** An AWS call that hangs is given up well before its Lambda is. Milliseconds. */
 const requestHandler = { connectionTimeout: 1_000, requestTimeout: 4_000, throwOnRequestTimeout: true };
 
+export const createDynamoDbClient = (): DynamoDBClient => new DynamoDBClient({ maxAttempts: 3, requestHandler });
+
 export const createSqsClient = (): SQSClient => new SQSClient({ maxAttempts: 3, requestHandler });
 
 export function createAwsClients(callbackUrl: string): AwsClients {
   return {
-    dynamodb: new DynamoDBClient({ maxAttempts: 3, requestHandler }),
+    dynamodb: createDynamoDbClient(),
     sqs: createSqsClient(),
     lambda: new LambdaClient({ maxAttempts: 1, requestHandler: { ...requestHandler, requestTimeout: 6_000 } }),
     gateway: new ApiGatewayManagementApiClient({ endpoint: callbackUrl, maxAttempts: 1, requestHandler }),
@@ -88,7 +91,7 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
     retained: createRetainedMessages(createTable({ client: dynamodb, name: resources.retainedTable, clock })),
     identity: createIdentity(createTable({ client: dynamodb, name: resources.identityTable, clock })),
     passwords: scryptPasswords,
-    tokens: createTokens(resources.tokens),
+    tokens: createTokens(resources.tokens, clock),
     authorizer: createAuthorizer(lambda, resources.authorizerArn),
     gateway: createGateway({ client: gateway, clock, postTimeout: resources.postTimeout }),
     queues: createClientQueues({
@@ -107,11 +110,6 @@ export function createAwsPorts(resources: AwsResources, clients: AwsClients, log
     log,
   };
 }
-
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
-};
 
 const random = (bytes: number): string => randomBytes(bytes).toString('base64url');
 

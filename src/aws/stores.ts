@@ -107,7 +107,12 @@ export function createConnections(table: Table): Connections {
     change: (connectionId, change) => table.change(connectionKey(connectionId), change, CONNECTION_TIME_TO_LIVE),
     close: (connectionId, now) =>
       table.swap<Connection>(connectionKey(connectionId), { state: 'closed', since: now }, CONNECTION_TIME_TO_LIVE),
-    putPiece: (connectionId, piece) => table.put(pieceKey(connectionId, piece.index), piece, PIECE_TIME_TO_LIVE),
+    putPiece: async (connectionId, piece) => {
+      const key = pieceKey(connectionId, piece.index);
+      if (await table.putNew(key, piece, PIECE_TIME_TO_LIVE)) return true;
+      await table.put(key, piece, PIECE_TIME_TO_LIVE);
+      return false;
+    },
     readWithPieces: async (connectionId) => {
       const found = await table.query<Connection | Piece>({ ...connectionKey(connectionId), sk: '' });
       const connection = found.find(({ key }) => key.sk === 'connection')?.record as Connection | undefined;
@@ -121,6 +126,9 @@ export function createConnections(table: Table): Connections {
       table.put(handshakeKey(connectionId), handshake, CONNECTION_TIME_TO_LIVE),
     readHandshake: (connectionId) => table.get<Handshake>(handshakeKey(connectionId)),
     keepRequest: (connectionId, request) => table.put(requestKey(connectionId), { request }, CONNECTION_TIME_TO_LIVE),
+    forgetRequest: async (connectionId) => {
+      await table.remove(requestKey(connectionId), []);
+    },
     readRequest: async (connectionId) =>
       (await table.get<{ readonly request: string }>(requestKey(connectionId)))?.request,
   };

@@ -181,7 +181,7 @@ export function createTable({ client, name, clock }: TableOptions): Table {
 }
 
 /** Splits what the broker wrote from what only the table needs. */
-const found = <R>(item: Record<string, AttributeValue>): Found<R> => {
+export const found = <R>(item: Record<string, AttributeValue>): Found<R> => {
   const { pk, sk, ttl: _, lastWrite: __, ...record } = unmarshall(item);
   return { key: { pk, sk }, record: record as R };
 };

@@ -10,9 +10,10 @@ import { type Authentication, type Claim, noProof, originValues } from './authen
 import type { Context } from './context.ts';
 import { claimAttempt, countFailure, forgetFailures, isLocked } from './failed-logins.ts';
 import { together } from './in-parallel.ts';
+import type { Grant, Principal } from './ports.ts';
 
-/** Longest name of a principal. */
-const MOST_NAME_CHARACTERS = 128;
+/** Longest name of a principal, as JavaScript counts. */
+export const MOST_NAME_CHARACTERS = 128;
 
 /** @throws when AWS fails */
 export async function authenticateByPassword(context: Context, claim: Claim): Promise<Authentication> {
@@ -39,14 +40,27 @@ export async function authenticateByPassword(context: Context, claim: Claim): Pr
   if (claimed) await identity.changeFailedLogins(name, forgetFailures);
   return {
     proved: true,
-    grant: {
-      principal: `password:${name}`,
-      record: name,
-      policies: [],
-      documents: [],
-      values: { ...originValues(claim), 'aws:username': name, 'aws:userid': name },
-    },
+    grant: { ...grantOfPassword(name, originValues(claim)), proof: proofOf(context, principal) },
     authorizedUntil: 0,
     reauthorizeAt: 0,
   };
 }
+
+/** Whether the password that made this grant is still the one of its principal; true where it was made by none. @throws when AWS fails */
+export async function isStillProved(context: Context, { proof, records: [name] }: Grant): Promise<boolean> {
+  if (proof === undefined || name === undefined) return true;
+  const principal = await context.identity.principal(name);
+  return principal !== undefined && proofOf(context, principal) === proof;
+}
+
+/** Of a hash with a salt of its own: it tells nothing of the password. */
+const proofOf = ({ secrets }: Context, { passwordHash }: Principal): string => secrets.hash(passwordHash);
+
+/** `values`: what else is known of the client. */
+export const grantOfPassword = (name: string, values: Grant['values']): Grant => ({
+  principal: `password:${name}`,
+  records: [name],
+  policies: [],
+  documents: [],
+  values: { ...values, 'aws:username': name, 'aws:userid': name },
+});

@@ -3,6 +3,7 @@
  *
  * Rules of this file: what a CONNECT brings decides which way is taken, and that one alone: nothing is tried twice.
  */
+import { utf8Length } from '../mqtt/topic.ts';
 import { authenticateByAuthorizer } from './authenticate-by-authorizer.ts';
 import { authenticateByHandshake } from './authenticate-by-handshake.ts';
 import { authenticateByPassword } from './authenticate-by-password.ts';
@@ -15,26 +16,33 @@ const MOST_CREDENTIALS = 16_384;
 
 /** @throws when AWS, or the issuer of tokens, fails */
 export async function authenticate(context: Context, claim: Claim): Promise<Authentication> {
-  const methods = context.settings.authentication.split(',');
   const { userName, password } = claim;
-  const size = (password?.byteLength ?? 0) + new TextEncoder().encode(userName ?? '').byteLength;
-  if (size > MOST_CREDENTIALS)
+  const size = utf8Length(userName ?? '') + (password?.byteLength ?? 0);
+  if (size > MOST_CREDENTIALS) {
     return noProof(4, `user name and password have ${size} bytes, ${MOST_CREDENTIALS} at most`);
+  }
+  const methods = context.settings.authentication.split(',');
   const isOn = (method: string) => methods.includes(method);
-  if (isOn('jwt') && tokenOf(claim) !== undefined) return authenticateByToken(context, claim);
-  if (isOn('custom') && (!isOn('password') || namesAuthorizer(userName)))
-    return authenticateByAuthorizer(context, claim);
-  if (isOn('password') && userName !== undefined) return authenticateByPassword(context, claim);
-  if (isOn('iam') && userName === undefined) return authenticateByHandshake(context, claim);
-  return noProof(5, `the CONNECT brings nothing that fits authentication ${context.settings.authentication}`);
+  if (isOn('custom') && namesAuthorizer(userName)) return authenticateByAuthorizer(context, claim);
+  const token = isOn('jwt') ? tokenOf(claim) : undefined;
+  if (token !== undefined) return authenticateByToken(context, claim, token);
+  if (isOn('password') && password !== undefined) return authenticateByPassword(context, claim);
+  // A user name may be there all the same: AWS's device SDKs put their own name and version into it.
+  if (isOn('iam') && password === undefined) return authenticateByHandshake(context, claim);
+  if (isOn('custom')) return authenticateByAuthorizer(context, claim);
+  const brings = userName === undefined ? 'no user name and password' : 'a user name, or a password, of no kind';
+  const returnCode = userName === undefined ? 5 : 4;
+  return noProof(
+    returnCode,
+    `the CONNECT brings ${brings} that fits authentication ${context.settings.authentication}`,
+  );
 }
 
 /** What looks like a JSON Web Token: the password, or the user name. */
-export const tokenOf = ({ userName, password }: Claim): string | undefined =>
+const tokenOf = ({ userName, password }: Claim): string | undefined =>
   [password && new TextDecoder().decode(password), userName].find(
     (text) => text !== undefined && /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(text),
   );
 
 /** As IoT Core's clients write it: `user?x-amz-customauthorizer-name=…`. */
-const namesAuthorizer = (userName: string | undefined): boolean =>
-  userName?.toLowerCase().includes('?x-amz-customauthorizer-') ?? false;
+const namesAuthorizer = (userName: string | undefined): boolean => /[?&]x-amz-customauthorizer-/i.test(userName ?? '');

@@ -39,3 +39,6 @@ export const noProof = (returnCode: 4 | 5, detail: string): NoProof => ({ proved
 /** What a client knows for itself: where it comes from. */
 export const originValues = ({ sourceIp }: Claim): Readonly<Record<string, string>> =>
   sourceIp === undefined ? {} : { 'aws:sourceip': sourceIp };
+
+/** Of a setting: names, separated by commas. */
+export const namesIn = (list: string): readonly string[] => (list === '' ? [] : list.split(','));

@@ -9,9 +9,12 @@
 import { bindPolicies } from '../policy/bind-policies.ts';
 import type { NamedPolicy, Permit, Values } from '../policy/permit.ts';
 import { type ReadPolicy, readPolicy } from '../policy/read-policy.ts';
-import { type ClientId, type Generation, type GrantId, NO_GRANT } from '../session/ids.ts';
+import { type ClientId, type ConnectionId, type Generation, type GrantId, NO_GRANT } from '../session/ids.ts';
 import type { Settings } from './context.ts';
+import { inParallel, WIDTH } from './in-parallel.ts';
 import type { Clock, Grant, Identity, Log, Principal } from './ports.ts';
+import { createRecent, type Recent } from './recent.ts';
+import { isPrincipal } from './stored-identity.ts';
 
 export interface Authority {
   /** Nobody has to say who they are, and everybody may do everything. */
@@ -23,6 +26,9 @@ export interface Authority {
   /** The grant that this session was last seen with. */
   lastGrant(session: Generation): GrantId | undefined;
   noteGrant(session: Generation, grant: GrantId): void;
+  /** Whether this process has found the connection to be one whose client was let in. What it was good for may be over. */
+  wasAdmitted(connection: ConnectionId): boolean;
+  noteAdmitted(connection: ConnectionId): void;
   /** The whole ARN of something in this broker: `topic/topicName`. */
   arnOf(resource: string): string;
   /** How a client has proved who it is, a colon, and its name. @throws when AWS fails */
@@ -41,12 +47,14 @@ export const openAuthority: Authority = {
   permitFor: async () => everything,
   lastGrant: () => undefined,
   noteGrant: () => {},
+  wasAdmitted: () => true,
+  noteAdmitted: () => {},
   arnOf: (resource) => resource,
   principalOf: async () => ANONYMOUS,
 };
 
 export interface AuthorityOptions {
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, 'version' | 'principal' | 'policy' | 'grant'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: Pick<
@@ -61,44 +69,72 @@ export interface AuthorityOptions {
 interface Known {
   readonly version: number;
   readonly since: number;
-  readonly permits: Map<string, Promise<Permit>>;
-  readonly policies: Map<string, Promise<ReadPolicy | undefined>>;
+  readonly permits: Recent<string, Bound>;
+  readonly policies: Recent<string, ReadPolicy | undefined>;
 }
+
+interface Bound {
+  readonly permit: Permit;
+  /** As many clients of the usual size. */
+  readonly weight: number;
+}
+
+/** Resources and conditions of a client of the usual size. */
+const USUAL_SIZE = 20;
+/** Of the policies that come with a grant of the usual size. */
+const USUAL_CHARACTERS = 4_000;
 
 export function createAuthority({ identity, clock, log, settings, arnBase }: AuthorityOptions): Authority {
   if (settings.authentication === 'none') return openAuthority;
-  const grants = new Map<GrantId, Promise<Grant | undefined>>();
+  const most = settings.policyCacheEntries;
+  const grants = createRecent<GrantId, Grant | undefined>(most, weightOfGrant);
   const seen = new Map<Generation, GrantId>();
+  const admitted = new Map<ConnectionId, true>();
   let known: Known | undefined;
   let checkedAt = 0;
-  let checking: Promise<void> | undefined;
+  let checking: { readonly since: number; readonly done: Promise<void> } | undefined;
 
   const check = async (): Promise<void> => {
     const now = clock.now();
     const version = await identity.version();
     const isOld = known === undefined || now - known.since >= settings.policyCacheSeconds * 1_000;
     if (isOld || known?.version !== version) {
-      known = { version, since: now, permits: new Map(), policies: new Map() };
+      known = {
+        version,
+        since: now,
+        permits: createRecent(most, ({ weight }) => weight),
+        policies: createRecent(most, (policy) => weightOf([policy])),
+      };
     }
     checkedAt = now;
   };
+  const isDue = (since: number): boolean => clock.now() - since >= settings.policyCheckSeconds * 1_000;
   const current = async (): Promise<Known> => {
-    if (known === undefined || clock.now() - checkedAt >= settings.policyCheckSeconds * 1_000) {
-      checking ??= check().finally(() => {
-        checking = undefined;
-      });
-      await checking;
+    if (known === undefined || isDue(checkedAt)) {
+      // A process may be frozen for long while a check is under way: what that brings is not new any more.
+      if (checking === undefined || isDue(checking.since)) {
+        const begun = { since: clock.now(), done: check() };
+        checking = begun;
+        begun.done
+          .catch(() => {})
+          .finally(() => {
+            if (checking === begun) checking = undefined;
+          });
+      }
+      await checking.done;
     }
     return known as Known;
   };
 
-  const grantOf = (id: GrantId): Promise<Grant | undefined> =>
-    id === NO_GRANT
-      ? Promise.resolve(undefined)
-      : remembered(grants, id, settings.policyCacheEntries, () => identity.grant(id));
+  const grantOf = async (id: GrantId): Promise<Grant | undefined> => {
+    if (id === NO_GRANT) return undefined;
+    const grant = await grants.get(id, () => identity.grant(id));
+    if (grant === undefined) grants.forget(id); // a client that proves the same again brings it back
+    return grant;
+  };
 
   const policyOf = ({ policies }: Known, name: string): Promise<ReadPolicy | undefined> =>
-    remembered(policies, name, settings.policyCacheEntries, async () => {
+    policies.get(name, async () => {
       const document = await identity.policy(name);
       return document === undefined ? undefined : read({ name, document });
     });
@@ -109,52 +145,56 @@ export function createAuthority({ identity, clock, log, settings, arnBase }: Aut
     return found;
   };
 
-  const load = async (now: Known, grant: Grant, clientId: ClientId): Promise<Permit> => {
-    const principal = grant.record === '' ? undefined : await identity.principal(grant.record);
-    if (grant.record !== '' && principal === undefined) return nothing; // it was removed
+  const load = async (now: Known, grant: Grant, clientId: ClientId): Promise<Bound> => {
+    const records = await Promise.all(grant.records.map((name) => identity.principal(name)));
+    const principal = records.find((record) => record !== undefined);
+    if (principal && !isPrincipal(principal)) {
+      log('principal-malformed', { principal: grant.principal, detail: 'its policies or attributes are no texts' });
+      return { permit: nothing, weight: 1 };
+    }
     const names = [...new Set([...grant.policies, ...(principal?.policies ?? [])])];
-    const attached = await Promise.all(names.map((name) => policyOf(now, name)));
+    const attached = await inParallel(names, WIDTH, (name) => policyOf(now, name));
     const own = grant.documents.map((document, index) => read({ name: `of the authorizer, ${index + 1}`, document }));
-    const permit = bindPolicies([...attached.filter((policy) => policy !== undefined), ...own], {
+    const policies = [...attached.filter((policy) => policy !== undefined), ...own];
+    const permit = bindPolicies(policies, {
       values: valuesOf(grant, principal, clientId),
       arnBase,
       connectAttributes: settings.connectAttributes,
     });
-    return withTime(permit, clock);
+    return { permit: withTime(permit, clock), weight: weightOf(policies) };
   };
 
   return {
     isOpen: false,
     permitOf: async (id, clientId) => {
       const now = await current();
-      return remembered(now.permits, `${id} ${clientId}`, settings.policyCacheEntries, async () => {
-        const grant = await grantOf(id);
-        return grant === undefined ? nothing : load(now, grant, clientId);
-      });
+      const grant = await grantOf(id);
+      if (grant === undefined) return nothing;
+      return (await now.permits.get(`${id} ${clientId}`, () => load(now, grant, clientId))).permit;
     },
-    permitFor: async (grant, clientId) => load(await current(), grant, clientId),
+    permitFor: async (grant, clientId) => (await load(await current(), grant, clientId)).permit,
     lastGrant: (session) => seen.get(session),
-    noteGrant: (session, grant) => {
-      seen.delete(session);
-      seen.set(session, grant);
-      dropOldest(seen, settings.policyCacheEntries);
-    },
+    noteGrant: (session, grant) => note(seen, session, grant, most),
+    wasAdmitted: (connection) => admitted.has(connection),
+    noteAdmitted: (connection) => note(admitted, connection, true, most),
     arnOf: (resource) => `${arnBase}${resource}`,
     principalOf: async (id) => (await grantOf(id))?.principal ?? ANONYMOUS,
   };
 }
 
-/** What was made for `key` before, or is made now. The `most` keys that were asked for last are remembered, and no failures. */
-const remembered = <K, V>(cache: Map<K, Promise<V>>, key: K, most: number, make: () => Promise<V>): Promise<V> => {
-  const found = cache.get(key) ?? make();
-  cache.delete(key);
-  cache.set(key, found);
-  found.catch(() => cache.delete(key));
-  dropOldest(cache, most);
-  return found;
+const weightOfGrant = (grant: Grant | undefined): number =>
+  Math.max(1, (grant?.documents.join('').length ?? 0) / USUAL_CHARACTERS);
+
+const weightOf = (policies: readonly (ReadPolicy | undefined)[]): number => {
+  const statements = policies.flatMap((policy) => (policy && 'statements' in policy ? policy.statements : []));
+  const size = statements.reduce((sum, { resources, conditions }) => sum + resources.length + conditions.length, 0);
+  return Math.max(1, size / USUAL_SIZE);
 };
 
-const dropOldest = (cache: Map<unknown, unknown>, most: number): void => {
+/** The `most` keys that were noted last stay. */
+const note = <K, V>(cache: Map<K, V>, key: K, value: V, most: number): void => {
+  cache.delete(key);
+  cache.set(key, value);
   for (const [oldest] of cache) {
     if (cache.size <= most) return;
     cache.delete(oldest);

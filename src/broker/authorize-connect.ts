@@ -67,17 +67,22 @@ export async function problemOf(
   context: Context,
   grant: Grant,
   clientId: ClientId,
-  { persistent, will }: Wish,
+  wish: Wish,
 ): Promise<string | undefined> {
   const permit = await context.authority.permitFor(grant, clientId);
+  return firstProblem(permit, questionsOfConnect(clientId, wish, context.authority.arnOf));
+}
+
+/** What has to be allowed to connect as this CONNECT asks to. */
+export function questionsOfConnect(
+  clientId: ClientId,
+  { persistent, will }: Wish,
+  arnOf: (resource: string) => string,
+): readonly Question[] {
   const attributes = [...(persistent ? ['PersistentConnect'] : []), ...(will ? ['LastWill'] : [])];
   const values = new Map<string, string | readonly string[]>([['iot:connectattributes', attributes]]);
-  if (will) values.set('iot:lastwilltopic', context.authority.arnOf(`topic/${will.topic}`));
-  const questions: readonly Question[] = [
-    { action: 'iot:Connect', resource: `client/${clientId}`, values },
-    ...(will ? questionsOfPublish(will) : []),
-  ];
-  return firstProblem(permit, questions);
+  if (will) values.set('iot:lastwilltopic', arnOf(`topic/${will.topic}`));
+  return [{ action: 'iot:Connect', resource: `client/${clientId}`, values }, ...(will ? questionsOfPublish(will) : [])];
 }
 
 /** What has to be allowed to publish a message, or a will. */

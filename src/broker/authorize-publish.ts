@@ -11,14 +11,13 @@ import { firstProblem, questionsOfPublish } from './authorize-connect.ts';
 import type { Context } from './context.ts';
 
 export interface Judged {
-  /** Up to the first that closes the connection. */
-  readonly packets: readonly ClientPacket[];
-  readonly violation?: ProtocolViolation;
-  /** Those of them that are acknowledged, and go nowhere. */
-  readonly dropped: ReadonlySet<Publish>;
+  /** Whether a packet goes where it is to go. */
+  readonly isAllowed: (packet: Publish) => boolean;
+  /** The first that closes the connection, and why. */
+  readonly end?: { readonly packet: ClientPacket; readonly violation: ProtocolViolation };
 }
 
-const NONE: ReadonlySet<Publish> = new Set();
+const everything: Judged = { isAllowed: () => true };
 
 /** @throws when AWS fails */
 export async function judge(
@@ -26,7 +25,7 @@ export async function judge(
   packets: readonly ClientPacket[],
   admitted: Promise<Connection>,
 ): Promise<Judged> {
-  if (context.authority.isOpen || !packets.some(isPublish)) return { packets, dropped: NONE };
+  if (context.authority.isOpen || !packets.some(isPublish)) return everything;
   const { clientId, grant } = await admitted;
   const permit = await context.authority.permitOf(grant, clientId);
   const problems = new Map<ClientPacket, string>();
@@ -35,17 +34,17 @@ export async function judge(
     if (problem) problems.set(packet, problem);
   }
   const [first] = problems;
-  if (first === undefined) return { packets, dropped: NONE };
+  if (first === undefined) return everything;
   const [packet, detail] = first;
-  if (context.settings.unauthorizedPublish === 'close') {
-    return {
-      packets: packets.slice(0, packets.indexOf(packet)),
-      violation: new ProtocolViolation('not-authorized', detail),
-      dropped: NONE,
-    };
+  if (context.settings.unauthorizedPublish === 'drop') {
+    context.log('publish-dropped', { clientId, messages: problems.size, detail });
+    return { isAllowed: (each) => !problems.has(each) };
   }
-  context.log('publish-dropped', { clientId, messages: problems.size, detail });
-  return { packets, dropped: new Set([...problems.keys()].filter(isPublish)) };
+  const before = new Set(packets.slice(0, packets.indexOf(packet)));
+  return {
+    isAllowed: (each) => before.has(each),
+    end: { packet, violation: new ProtocolViolation('not-authorized', detail) },
+  };
 }
 
 const isPublish = (packet: ClientPacket): packet is Publish => packet.type === 'publish';

@@ -6,12 +6,16 @@
  *   a while. A check that comes twice is told by its number.
  * - It ends what others have begun and died over; whatever it does is safe to do twice.
  */
+
+import type { CloseReason } from '../mqtt/frame.ts';
 import {
   CONNECT_WITHIN,
   type Connection,
   isLeftToTheGateway,
   isNews,
+  isRenewalDue,
   isSilent,
+  isUnauthorized,
   leaveCheck,
   nextLook,
   seen,
@@ -20,8 +24,10 @@ import type { ConnectionId } from '../session/ids.ts';
 import { epochOf, isAlive, isConnected, type Session } from '../session/session.ts';
 import { type Context, stillAtWork } from './context.ts';
 import { awaken, resendLate } from './deliver.ts';
+import type { DisconnectReason } from './lifecycle.ts';
 import { CLOSE_DELAY, closeConnection, closeSocket, loseConnection, pushClose } from './lose-connection.ts';
 import type { ConnectionCheck } from './ports.ts';
+import { type Living, reauthorize } from './reauthorize.ts';
 import { sendCheck } from './watch-socket.ts';
 
 /** Notes that the client was heard, if that is news. */
@@ -99,12 +105,33 @@ const lookAtLiving = async (
   }
   if (isSilent(connection, now)) {
     context.log('keep-alive-timeout', { connectionId, clientId, keepAlive: connection.keepAlive });
-    await context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY);
-    // Before the socket is closed, whose $disconnect knows less about why.
-    await closeConnection(context, connectionId, 'MQTT_KEEP_ALIVE_TIMEOUT'); // [MQTT-3.1.2-24]
-    await pushClose(context, connectionId, 'keep-alive-timeout');
-    return stillAtWork(context);
+    return closeWith(context, connectionId, 'MQTT_KEEP_ALIVE_TIMEOUT', 'keep-alive-timeout'); // [MQTT-3.1.2-24]
   }
+  if (isUnauthorized(connection, now)) {
+    context.log('authorization-over', { connectionId, clientId });
+    return closeWith(context, connectionId, 'CUSTOMAUTH_TTL_EXPIRATION', 'not-authorized');
+  }
+  if (!isRenewalDue(connection, now)) return lookAfter(context, connectionId, { connection, session }, now);
+  const renewal = await reauthorize(context, connectionId, connection);
+  switch (renewal.kind) {
+    case 'renewed':
+      context.log('reauthorized', { connectionId, clientId });
+      return lookAfter(context, connectionId, renewal, now);
+    case 'refused':
+      context.log('reauthorize-refused', { connectionId, clientId, detail: renewal.detail });
+      return closeWith(context, connectionId, 'FORBIDDEN_ACCESS', 'not-authorized');
+    case 'given-up':
+      return stillAtWork(context);
+  }
+};
+
+/** What an open connection with a session on it may need. */
+const lookAfter = async (
+  context: Context,
+  connectionId: ConnectionId,
+  { connection, session }: Living,
+  now: number,
+): Promise<number> => {
   if (isLeftToTheGateway(connection) && !(await context.gateway.has(connectionId))) {
     await closeConnection(context, connectionId, 'CONNECTION_LOST');
     return stillAtWork(context);
@@ -114,9 +141,26 @@ const lookAtLiving = async (
   return nextLook(connection, now);
 };
 
+/** Ends a connection, and tells its client why. */
+const closeWith = async (
+  context: Context,
+  connectionId: ConnectionId,
+  reason: DisconnectReason,
+  told: CloseReason,
+): Promise<number> => {
+  await context.timers.send({ job: 'close', connectionId }, CLOSE_DELAY);
+  // Before the socket is closed, whose $disconnect knows less about why.
+  await closeConnection(context, connectionId, reason);
+  await pushClose(context, connectionId, told);
+  return stillAtWork(context);
+};
+
 /** A session that still believes in a connection closed long ago is given up. */
-const settle = async (context: Context, connectionId: ConnectionId, { clientId }: Connection): Promise<void> => {
+const settle = async (context: Context, connectionId: ConnectionId, connection: Connection): Promise<void> => {
+  const { clientId } = connection;
   if (!clientId) return;
+  // Credentials are kept no longer than somebody may ask with them; a session that has moved has taken them along.
+  if (connection.authorizedUntil > 0) await context.connections.forgetRequest(connectionId);
   const session = await context.sessions.read(clientId);
   if (session && isOn(session, connectionId))
     await loseConnection(context, epochOf(clientId, session), 'CONNECTION_LOST');

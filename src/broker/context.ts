@@ -30,6 +30,7 @@ export interface Settings extends StorageBounds, TopicLimits {
   readonly jwtPrincipalClaim: string;
   readonly jwtPoliciesClaim: string;
   readonly iamPolicies: string;
+  readonly customAuthorizerTokenKey: string;
 }
 
 export interface Context extends Ports {

@@ -20,7 +20,7 @@ import { ProtocolViolation } from '../mqtt/violation.ts';
 import { type Connection, isUnauthorized } from '../session/connection.ts';
 import { type ConnectionId, NO_WILL } from '../session/ids.ts';
 import { acknowledge, arrived } from './acknowledge.ts';
-import { judge } from './authorize-publish.ts';
+import { type Judged, judge } from './authorize-publish.ts';
 import { noteLife } from './check-connection.ts';
 import { checkMessage } from './check-message.ts';
 import { type Connected, connect, refused } from './connect.ts';
@@ -68,15 +68,17 @@ export async function handleFrame(context: Context, frame: Frame): Promise<strin
     return encodeReply(work.taken, work.packets, { ...work.fields, ...(close && { close }) });
   } catch (error) {
     const { event, reason, detail } = explain(error);
-    context.log(event, { connectionId: frame.connectionId, reason, detail });
-    await abandon(context, frame.connectionId, disconnectReasonOf(reason));
+    const known = await work.known.catch(() => undefined);
+    context.log(event, { connectionId: frame.connectionId, clientId: known?.clientId, reason, detail });
+    await abandon(context, frame.connectionId, disconnectReasonOf(reason, known, work.since));
     return encodeReply(work.taken, work.packets, { close: reason });
   }
 }
 
-const disconnectReasonOf = (reason: CloseReason): DisconnectReason => {
+const disconnectReasonOf = (reason: CloseReason, known: Connection | undefined, now: number): DisconnectReason => {
   if (reason === 'internal-error') return 'SERVER_ERROR';
-  return reason === 'not-authorized' ? 'FORBIDDEN_ACCESS' : 'CLIENT_ERROR';
+  if (reason !== 'not-authorized') return 'CLIENT_ERROR';
+  return known && isUnauthorized(known, now) ? 'CUSTOMAUTH_TTL_EXPIRATION' : 'FORBIDDEN_ACCESS';
 };
 
 const explain = (error: unknown): { readonly event: string; readonly reason: CloseReason; readonly detail: string } => {
@@ -119,11 +121,16 @@ const dealWith = async (context: Context, frame: Frame, work: Work): Promise<Clo
   if (index < count - 1) {
     const stored = { index, count, text: piece, receivedAt: context.clock.now() };
     hear(context, frame, work, context.connections.read(frame.connectionId));
-    const [connection] = await together([work.known, context.connections.putPiece(frame.connectionId, stored)]);
+    const connection = await work.known;
     if (connection?.state === 'closed') throw new NotConnected();
+    const isNew = await context.connections.putPiece(frame.connectionId, stored);
+    // Who has not said who he is may send one packet, and each part of it once.
+    if (connection?.state !== 'connected' && !isNew)
+      throw new ProtocolViolation('malformed-frame', 'a part of the CONNECT came twice');
     return undefined;
   }
   const { connection, pieces } = await context.connections.readWithPieces(frame.connectionId);
+  if (connection?.state === 'closed') throw new NotConnected();
   const whole = readPackets(context, fromBase64(joinPieces(context, pieces, count) + piece));
   if (whole.packets.length > 1)
     throw new ProtocolViolation('malformed-frame', 'parts make more than one packet (wire §4)');
@@ -191,27 +198,35 @@ const dealWithPackets = async (
   context: Context,
   frame: Frame,
   work: Work,
-  all: Packets,
+  { packets, violation }: Packets,
 ): Promise<CloseReason | undefined> => {
   const { known } = work;
-  const [first] = all.packets;
+  const [first] = packets;
   if (first?.type === 'connect' || first?.type === 'unacceptable-protocol-level') {
     return dealWithConnect(context, frame, work, first, await known);
   }
-  if (all.packets.some(({ type }) => type === 'disconnect')) await leaveLate(context, await known);
-  // Not waited for here: a publisher's audience is looked for meanwhile.
+  if (packets.some(({ type }) => type === 'disconnect')) await leaveLate(context, await known);
+  // Not waited for here: a publisher's audience is looked for meanwhile. Not of a stranger, who could make it cost as much as he likes.
   const admitted = known.then((connection) => admittedOnly(connection, work.since));
-  admitted.catch(() => {});
-  const { packets, dropped, violation = all.violation } = await judge(context, all.packets, admitted);
+  const begin = context.authority.wasAdmitted(frame.connectionId) ? Promise.resolve() : admitted;
+  admitted.then(
+    () => context.authority.noteAdmitted(frame.connectionId),
+    () => {},
+  );
+  const judged = judge(context, packets, admitted);
+  judged.catch(() => {});
   for (const run of runsOf(packets)) {
     const outOfTime = frame.deadline - context.clock.now() < context.timing.lambdaTimeout / 2;
     if (work.taken > 0 && (outOfTime || work.taken + run.length > MOST_TAKEN)) return undefined;
-    if ((await dealWithRun(context, work, run, admitted, dropped)) === 'disconnect') {
+    const dealtWith = await dealWithRun(context, work, run, { admitted, judged, begin });
+    if (dealtWith === 'disconnect') {
       work.taken++;
       await leave(context, frame.connectionId, await admitted);
       return 'disconnected';
     }
-    work.taken += run.length;
+    work.taken += dealtWith;
+    const { end } = await judged;
+    if (end && dealtWith < run.length) throw end.violation;
   }
   if (violation) {
     if ((await known)?.state === 'closed') throw new NotConnected();
@@ -263,6 +278,7 @@ const dealWithConnect = async (
   work.taken = 1;
   work.packets.push(...outcome.packets);
   if (outcome.kind === 'accepted') {
+    context.authority.noteAdmitted(connectionId);
     work.fields = { token: outcome.token };
     return undefined;
   }
@@ -286,13 +302,22 @@ const runsOf = (packets: readonly ClientPacket[]): readonly ClientPacket[][] => 
   return runs;
 };
 
+/** What comes to be known of a frame's client while the frame is dealt with. */
+interface Known {
+  /** Rejected where it is not connected. */
+  readonly admitted: Promise<Connection>;
+  readonly judged: Promise<Judged>;
+  /** From when on something may be looked up for it. */
+  readonly begin: Promise<unknown>;
+}
+
+/** How many of `run` were dealt with: fewer where the next one closes the connection. */
 const dealWithRun = async (
   context: Context,
   work: Work,
   run: readonly ClientPacket[],
-  admitted: Promise<Connection>,
-  dropped: ReadonlySet<ClientPacket>,
-): Promise<'disconnect' | undefined> => {
+  { admitted, judged, begin }: Known,
+): Promise<'disconnect' | number> => {
   const [first] = run;
   const answer = (
     type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp',
@@ -300,36 +325,44 @@ const dealWithRun = async (
   ): void => {
     for (const packetId of packetIds) if (packetId !== undefined) work.packets.push(encode({ type, packetId }));
   };
-  const published = () => (run as readonly Publish[]).filter((packet) => !dropped.has(packet));
+  const answerable = async (): Promise<readonly Publish[]> => {
+    const { end } = await judged;
+    const last = end === undefined ? -1 : run.indexOf(end.packet);
+    return (last < 0 ? run : run.slice(0, last)) as readonly Publish[];
+  };
   if (first?.type === 'publish' && first.qos < 2) {
-    await publish(context, published(), admitted, work.since);
-    answer('puback', packetIdsOf(run as readonly Publish[])); // [MQTT-3.3.4-1]
-    return undefined;
+    await publish(context, run as readonly Publish[], admitted, judged, begin, work.since);
+    const packets = await answerable();
+    answer('puback', packetIdsOf(packets)); // [MQTT-3.3.4-1]
+    return packets.length;
   }
   const connection = await admitted;
   switch (first?.type) {
-    case 'publish':
-      await publishOnce(context, connection, published(), work.since);
-      answer('pubrec', packetIdsOf(run as readonly Publish[])); // [MQTT-4.3.3-2]
-      return undefined;
+    case 'publish': {
+      const { isAllowed } = await judged;
+      const packets = await answerable();
+      await publishOnce(context, connection, packets.filter(isAllowed), work.since);
+      answer('pubrec', packetIdsOf(packets)); // [MQTT-4.3.3-2]
+      return packets.length;
+    }
     case 'pubrel':
       await release(context, connection, run as readonly Pubrel[]);
       answer('pubcomp', packetIdsOf(run as readonly Pubrel[]));
-      return undefined;
+      return run.length;
     case 'pubrec':
       answer('pubrel', await arrived(context, connection, run as readonly Pubrec[])); // [MQTT-4.3.3-1]
-      return undefined;
+      return run.length;
     case 'puback':
     case 'pubcomp':
       await acknowledge(context, connection, run as readonly (Puback | Pubcomp)[]);
-      return undefined;
+      return run.length;
   }
   for (const packet of run) {
     const reply = await dealWithPacket(context, connection, packet);
     if (reply === 'disconnect') return reply;
     work.packets.push(reply);
   }
-  return undefined;
+  return run.length;
 };
 
 const packetIdsOf = (packets: readonly { readonly packetId?: number }[]) => packets.map(({ packetId }) => packetId);

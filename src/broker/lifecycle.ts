@@ -109,6 +109,6 @@ const announce = async (
   }
 };
 
-/** The generation itself stays with the broker: the names of queues are made of it. */
-const uuidOf = (hash: string): string =>
+/** What is hashed stays with the broker: the names of queues are made of a generation. */
+export const uuidOf = (hash: string): string =>
   hash.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');

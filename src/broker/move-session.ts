@@ -6,8 +6,8 @@
  * - The secret is good for one epoch, so it is good once.
  */
 import { encodeResumeToken, parseResumeToken } from '../mqtt/resume-token.ts';
-import { announce, open } from '../session/connection.ts';
-import type { ClientId } from '../session/ids.ts';
+import { announce, type Connection, isUnauthorized, open } from '../session/connection.ts';
+import type { ClientId, ConnectionId } from '../session/ids.ts';
 import { epochOf, type Session } from '../session/session.ts';
 import { move } from '../session/transitions.ts';
 import type { Origin } from './connect.ts';
@@ -29,14 +29,19 @@ export interface Moved {
 }
 
 /** @throws NotConnected where the token is wrong, was used, or its connection is over */
-export async function moveSession(context: Context, { connectionId, sourceIp }: Origin, token: string): Promise<Moved> {
+export async function moveSession(context: Context, origin: Origin, token: string): Promise<Moved> {
+  const { connectionId } = origin;
   const { clientId, session } = await sessionOf(context, token);
   const former = await context.connections.read(session.connectionId);
   if (former?.state !== 'connected') throw new NotConnected(WRONG_TOKEN);
-  const grant = await movedGrant(context, clientId, session, sourceIp);
+  // The connection's own, which is as new as its `reauthorizeAt`: the session that was read may be older than that.
+  const grant = await movedGrant(context, clientId, { ...session, grant: former.grant }, origin);
   const now = context.clock.now();
+  if (isUnauthorized(former, now)) throw new NotConnected('what the client has proved to be has run out');
   const announced = await context.connections.change(connectionId, announce(clientId, now));
   if (!announced.done) throw new NotConnected();
+  // Before the session is there: whoever looks at it there may have to ask at once.
+  await carryRequest(context, session.connectionId, connectionId, former);
 
   const secret = context.secrets.create();
   const next = {
@@ -63,6 +68,17 @@ export async function moveSession(context: Context, { connectionId, sourceIp }: 
   context.log('moved', { clientId, connectionId, from: session.connectionId });
   return { token: encodeResumeToken(clientId, secret), next: moved.record.pushed + 1 };
 }
+
+/** What the operator's authorizer was asked, if it is to be asked again. */
+const carryRequest = async (
+  context: Context,
+  from: ConnectionId,
+  to: ConnectionId,
+  { reauthorizeAt }: Connection,
+): Promise<void> => {
+  const request = reauthorizeAt > 0 ? await context.connections.readRequest(from) : undefined;
+  if (request !== undefined) await context.connections.keepRequest(to, request);
+};
 
 const WRONG_TOKEN = 'the token is wrong, was used, or is of a connection that is over';
 

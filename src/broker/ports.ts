@@ -149,7 +149,8 @@ export interface Connections {
   change(connectionId: ConnectionId, change: Change<Connection>): Promise<Outcome<Connection>>;
   /** Closed for good, known or not. Returns what it was before. */
   close(connectionId: ConnectionId, now: number): Promise<Connection | undefined>;
-  putPiece(connectionId: ConnectionId, piece: Piece): Promise<void>;
+  /** False: there was one in its place, which is replaced. */
+  putPiece(connectionId: ConnectionId, piece: Piece): Promise<boolean>;
   /** The connection together with its pieces, in order of index. */
   readWithPieces(
     connectionId: ConnectionId,
@@ -161,12 +162,17 @@ export interface Connections {
   /** What the operator's authorizer was asked when the client connected, to ask it again: JSON, with the client's credentials. */
   keepRequest(connectionId: ConnectionId, request: string): Promise<void>;
   readRequest(connectionId: ConnectionId): Promise<string | undefined>;
+  forgetRequest(connectionId: ConnectionId): Promise<void>;
 }
 
 /** What only `$connect` is told of a client, kept until its CONNECT. */
 export interface Handshake {
   /** ARN of whoever has signed it; empty where nobody has. */
   readonly callerArn: string;
+  /** What IAM calls `aws:userid`: `AIDA…`, or `AROA…:sessionName`. */
+  readonly callerId?: string;
+  /** Which identity of a Cognito identity pool it is. All of them have one ARN. */
+  readonly cognitoIdentityId?: string;
   readonly headers: Readonly<Record<string, string>>;
   /** With its `?`, or empty. */
   readonly queryString: string;
@@ -181,12 +187,14 @@ export interface Handshake {
 export interface Grant {
   /** How it was proved, a colon, and the name: `password:pump-7`. */
   readonly principal: string;
-  /** The name of its record, to which policies are attached; empty where it has none. */
-  readonly record: string;
+  /** Names under which it may have a record, to which policies are attached: the first that there is counts, now and not at CONNECT. */
+  readonly records: readonly string[];
   /** Names of more policies. */
   readonly policies: readonly string[];
   /** Policies that came with it: JSON. */
   readonly documents: readonly string[];
+  /** Names the password that it was proved by, to be compared where the session moves; absent where it was none. */
+  readonly proof?: string;
   /** For policy variables and conditions, by lower-case key (`src/policy/permit.ts`). */
   readonly values: Readonly<Record<string, string | readonly string[]>>;
 }
@@ -226,10 +234,16 @@ export interface Identity {
  * up behind it: one that dies in between has to be made again.
  */
 export interface IdentityAdministration {
-  putPrincipal(name: string, principal: Principal): Promise<void>;
+  /** False: there is one of this name already, and it stays as it is. */
+  addPrincipal(name: string, principal: Principal): Promise<boolean>;
+  /**
+   * Puts what `edit` makes of the principal in its place, and returns it; undefined: there is no such principal. Two accesses: where
+   * somebody else was faster, both are made again.
+   */
+  editPrincipal(name: string, edit: (principal: Principal) => Principal): Promise<Principal | undefined>;
   /** True: it was there. */
   removePrincipal(name: string): Promise<boolean>;
-  /** By name, in any order of names. */
+  /** In any order. A page may be empty and not the last. */
   listPrincipals(after: string | undefined): Promise<Page<readonly [name: string, principal: Principal]>>;
   /** Forgets wrong passwords. True: there were some. */
   unlock(name: string): Promise<boolean>;

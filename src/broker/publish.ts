@@ -12,6 +12,7 @@ import type { MessageId } from '../session/ids.ts';
 import type { Message, SessionAddress, SessionEpoch } from '../session/session.ts';
 import { epochOf, isAlive, isForgotten } from '../session/session.ts';
 import { type Audience, audienceOf } from './audience.ts';
+import type { Judged } from './authorize-publish.ts';
 import type { Context } from './context.ts';
 import { type Delivered, deliver } from './deliver.ts';
 import { inParallel, together, WIDTH } from './in-parallel.ts';
@@ -22,40 +23,55 @@ import { post } from './post.ts';
 import { retainPublished } from './retain.ts';
 
 /**
- * Delivers `packets`, which are all of one QoS, in order. Looking for the audience starts at once, if nothing is to be retained; `admitted` says whether
- * the publisher may publish at all, and nothing is delivered before it is fulfilled.
+ * Delivers those of `packets`, which are all of one QoS, that are allowed, in order. Looking for the audience starts as soon as `begin`
+ * says, if nothing is to be retained; `admitted` says whether the publisher may publish at all, and nothing is delivered before both
+ * are fulfilled.
  * @param takenAt when the broker got their frame, ms since 1970
  */
 export async function publish(
   context: Context,
   packets: readonly Publish[],
   admitted: Promise<SessionEpoch>,
+  judged: Promise<Judged>,
+  begin: Promise<unknown>,
   takenAt: number,
 ): Promise<void> {
   const messages = packets.map(
     ({ topic, payload, qos, retain }): Message => ({ id: context.ids.message(), topic, payload, qos, retain }),
   );
-  if (messages.some(({ retain }) => retain)) await retainPublished(context, messages, await admitted, takenAt);
-  await distribute(context, messages, admitted);
+  const allowed = judged.then(({ isAllowed }) => messages.filter((_, index) => isAllowed(packets[index] as Publish)));
+  allowed.catch(() => {});
+  if (messages.some(({ retain }) => retain)) await retainPublished(context, await allowed, await admitted, takenAt);
+  await distribute(
+    context,
+    messages,
+    admitted.then(() => allowed),
+    new Set(),
+    begin,
+  );
 }
 
 /**
  * The same for messages that have their ids already, and are all of one QoS.
+ * @param allowed those of them that are delivered: their audience is looked for meanwhile
  * @param repeated those that may have been delivered before: with QoS 0 they are not sent again
+ * @param begin looking for the audience: where that fails nothing is asked
  */
 export async function distribute(
   context: Context,
   messages: readonly Message[],
-  admitted: Promise<unknown> = Promise.resolve(),
+  allowed: Promise<readonly Message[]> = Promise.resolve(messages),
   repeated: ReadonlySet<MessageId> = new Set(),
+  begin: Promise<unknown> = Promise.resolve(),
 ): Promise<void> {
-  const [audience] = await together([audienceOf(context, new Set(messages.map(({ topic }) => topic))), admitted]);
-  await inParallel(perSubscriber(messages, audience, repeated), WIDTH, async ({ subscriber, messages }) => {
-    const delivered =
+  const topics = new Set(messages.map(({ topic }) => topic));
+  const [audience, delivered] = await together([begin.then(() => audienceOf(context, topics)), allowed]);
+  await inParallel(perSubscriber(delivered, audience, repeated), WIDTH, async ({ subscriber, messages }) => {
+    const outcome =
       messages[0]?.qos === 0
         ? await postOnce(context, subscriber, messages)
         : await deliver(context, subscriber, messages);
-    if (delivered === 'forgotten') await removeLeftover(context, subscriber);
+    if (outcome === 'forgotten') await removeLeftover(context, subscriber);
   });
 }
 

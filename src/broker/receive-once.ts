@@ -37,7 +37,7 @@ export async function publishOnce(
   const repeated = new Set(notes.map(({ id }) => id).filter((id) => !fresh.has(id)));
   const once = messages.filter(({ id }, index) => messages.findIndex((each) => each.id === id) === index);
   if (once.some(({ retain }) => retain)) await retainPublished(context, once, session, takenAt);
-  await distribute(context, once, Promise.resolve(), repeated);
+  await distribute(context, once, undefined, repeated);
 }
 
 /** Every byte is a character of its own. */

@@ -5,7 +5,9 @@ import { createRecords } from './records.ts';
 
 const ONLY = '';
 
-export function createMemoryIdentity(clock: Pick<Clock, 'now'>): Identity & IdentityAdministration {
+export function createMemoryIdentity(
+  clock: Pick<Clock, 'now'>,
+): Identity & IdentityAdministration & { putPrincipal(name: string, principal: Principal): Promise<void> } {
   const principals = new Map<string, Principal>();
   const policies = new Map<string, string>();
   const grants = createRecords<Grant>(clock);
@@ -25,13 +27,25 @@ export function createMemoryIdentity(clock: Pick<Clock, 'now'>): Identity & Iden
     },
     failedLogins: async (name) => logins.get(name, ONLY),
     changeFailedLogins: async (name, change) => logins.change(name, ONLY, change, FAILED_LOGINS_TIME_TO_LIVE),
-    putPrincipal: async (name, principal) => {
+    addPrincipal: async (name, principal) => {
+      const isNew = !principals.has(name);
+      if (isNew) principals.set(name, principal);
+      return counted(isNew);
+    },
+    editPrincipal: async (name, edit) => {
+      const before = principals.get(name);
+      const after = before && edit(before);
+      if (after) principals.set(name, after);
+      return counted(after);
+    },
+    /** For tests: whatever was there. */
+    putPrincipal: async (name: string, principal: Principal): Promise<void> => {
       principals.set(name, principal);
       return counted(undefined);
     },
     removePrincipal: async (name) => counted(principals.delete(name)),
     listPrincipals: async () => inOrder(principals),
-    unlock: async (name) => logins.remove(name, ONLY, []),
+    unlock: async (name) => logins.remove(name, ONLY, [['>', 'failures', 0]]),
     putPolicy: async (name, document) => {
       policies.set(name, document);
       return counted(undefined);

@@ -249,7 +249,9 @@ function createMemoryConnections(
       return former;
     },
     putPiece: async (connectionId, piece) => {
+      const isNew = parts.get(connectionId, String(piece.index)) === undefined;
       parts.change(connectionId, String(piece.index), { if: [], set: { ...piece } }, PIECE_TIME_TO_LIVE);
+      return isNew;
     },
     readWithPieces: async (connectionId) => ({
       connection: records.get(connectionId, ONLY),
@@ -264,6 +266,9 @@ function createMemoryConnections(
     readHandshake: async (connectionId) => handshakes.get(connectionId, ONLY),
     keepRequest: async (connectionId, request) => {
       requests.change(connectionId, ONLY, { if: [], set: { request } }, CONNECTION_TIME_TO_LIVE);
+    },
+    forgetRequest: async (connectionId) => {
+      requests.remove(connectionId, ONLY, []);
     },
     readRequest: async (connectionId) => requests.get(connectionId, ONLY)?.request,
     all: () => everything(records),

@@ -9,7 +9,7 @@
 import { bindRest, headMatches, splitArn } from './arn.ts';
 import { bindOnce } from './bind-once.ts';
 import { bindCondition } from './condition.ts';
-import { type Grant, grantOf, isGranted } from './connect-attributes.ts';
+import { askedFor, type Grant, grantOf, withoutConnectKeys } from './connect-attributes.ts';
 import {
   type Action,
   actions,
@@ -56,8 +56,9 @@ export function bindPolicies(policies: readonly ReadPolicy[], options: PermitOpt
   }
   const statementsOf = (action: Action, effect: Statement['effect']): readonly BoundStatement[] =>
     bound.filter(({ statement }) => statement.effect === effect && statement.actions.has(action));
+  const client = { ...options, values: withoutConnectKeys(options.values) };
   const bound = policies.flatMap((policy) =>
-    'problem' in policy ? [] : policy.statements.map((statement) => bindStatement(policy.name, statement, options)),
+    'problem' in policy ? [] : policy.statements.map((statement) => bindStatement(policy.name, statement, client)),
   );
   const byAction = new Map(
     actions.map((action) => [action, { denies: statementsOf(action, 'Deny'), allows: statementsOf(action, 'Allow') }]),
@@ -68,13 +69,20 @@ export function bindPolicies(policies: readonly ReadPolicy[], options: PermitOpt
     const applies = (statement: BoundStatement): boolean => statement.applies(question);
     const deny = denies.find(applies);
     if (deny) return deny.decision;
-    const allow = allows.find(applies);
-    if (!allow) return NOT_ALLOWED;
-    if (question.action !== 'iot:Connect' || options.connectAttributes === 'iam') return allow.decision;
-    const grants = () => allows.filter(applies).map((statement) => statement.grants);
-    return isGranted(question.values, grants) ? allow.decision : NOT_GRANTED;
+    if (question.action === 'iot:Connect' && options.connectAttributes === 'strict') {
+      return decideStrictly(question, allows.filter(applies));
+    }
+    return allows.find(applies)?.decision ?? NOT_ALLOWED;
   };
   return { decide };
+}
+
+/** `allows`: those that apply. */
+function decideStrictly({ values }: Question, allows: readonly BoundStatement[]): Decision {
+  const [first] = allows;
+  if (!first) return NOT_ALLOWED;
+  const isGranted = (attribute: string) => allows.some(({ grants }) => grants(attribute, values));
+  return askedFor(values).every(isGranted) ? first.decision : NOT_GRANTED;
 }
 
 function bindStatement(

@@ -34,11 +34,10 @@ export interface BoundCondition {
 export function bindCondition(condition: Condition, effect: Effect, client: Values): BoundCondition {
   const { key, operator, wanted } = condition;
   const stance = stanceOf(effect, operator.negated);
-  const bound = wanted.map(({ variables, bind }) => bindOnce(variables, client, (lookup) => bind(lookup, stance)));
-  const comparisons = (question?: Values) => bound.map((comparison) => comparison(question));
-  const needed = [key, ...wanted.flatMap(({ variables }) => variables)];
+  const variables = wanted.flatMap((each) => each.variables);
+  const comparisons = bindOnce(variables, client, (lookup) => wanted.map(({ bind }) => bind(lookup, stance)));
   return {
-    holds: bindOnce(needed, client, (lookup, question) =>
+    holds: bindOnce([key, ...variables], client, (lookup, question) =>
       holds(condition, stance, valuesOf(lookup(key)), comparisons(question)),
     ),
     names: (value, question) => comparisons(question).some((matches) => matches?.(value) === true),

@@ -10,6 +10,13 @@
 import type { BoundCondition, Condition } from './condition.ts';
 import type { Values } from './permit.ts';
 
+const ATTRIBUTES = 'iot:connectattributes';
+const WILL_TOPIC = 'iot:lastwilltopic';
+
+/** What only a question can say: a client of which the like is "known" would have said it itself. */
+export const withoutConnectKeys = (client: Values): Values =>
+  new Map([...client].filter(([key]) => key !== ATTRIBUTES && key !== WILL_TOPIC));
+
 /** Whether a statement names the attribute. */
 export type Grant = (attribute: string, question?: Values) => boolean;
 
@@ -17,8 +24,8 @@ export function grantOf(conditions: readonly Condition[], bound: readonly BoundC
   const grants = conditions.flatMap(({ operator, key }, index): readonly Grant[] => {
     const names = bound[index]?.names;
     if (operator.negated || !names) return [];
-    if (key === 'iot:connectattributes' && operator.family === 'String') return [names];
-    if (key === 'iot:lastwilltopic' && (operator.family === 'String' || operator.family === 'Arn')) {
+    if (key === ATTRIBUTES && operator.family === 'String') return [names];
+    if (key === WILL_TOPIC && (operator.family === 'String' || operator.family === 'Arn')) {
       return [(attribute) => attribute === 'LastWill'];
     }
     return [];
@@ -26,10 +33,5 @@ export function grantOf(conditions: readonly Condition[], bound: readonly BoundC
   return (attribute, question) => grants.some((names) => names(attribute, question));
 }
 
-/** `grants`: those of all statements that allow the CONNECT. */
-export function isGranted(question: Values | undefined, grants: () => readonly Grant[]): boolean {
-  const asked = [question?.get('iot:connectattributes') ?? []].flat();
-  if (asked.length === 0) return true;
-  const all = grants();
-  return asked.every((attribute) => all.some((names) => names(attribute, question)));
-}
+/** The attributes that a CONNECT asks for. */
+export const askedFor = (question: Values | undefined): readonly string[] => [question?.get(ATTRIBUTES) ?? []].flat();

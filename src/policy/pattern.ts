@@ -3,8 +3,8 @@
  * of MQTT too.
  *
  * Rules of this file:
- * - A text costs at most its length times that of the pattern, whatever the two are: only the last `*` is ever tried again. No
- *   regular expression, for theirs is exponential.
+ * - A text costs at most its length times that of the pattern, whatever the two are: what a `*` took is never
+ *   tried again, but for the last one of a pattern with `?`. No regular expression, for theirs is exponential.
  * - A character is a code point: `?` takes all of an emoji.
  */
 
@@ -25,16 +25,38 @@ export const partsOf = (text: string): readonly Part[] =>
     .map((part) => (part === '*' || part === '?' ? { wildcard: part } : part));
 
 export function matcherOf(parts: readonly Part[]): Matcher {
-  const firstWildcard = parts.findIndex((part) => typeof part !== 'string');
-  if (firstWildcard < 0) {
-    const literal = parts.join('');
-    return (text) => text === literal;
+  if (parts.some((part) => typeof part !== 'string' && part.wildcard === '?')) {
+    const units = parts.flatMap(unitsOf);
+    return (text) => matches(units, text);
   }
-  const beginning = parts.slice(0, firstWildcard).join('');
-  const units = parts.slice(firstWildcard).flatMap(unitsOf);
-  // `a/*`, which most patterns are.
-  if (units.every((unit) => unit === ANY)) return (text) => text.startsWith(beginning);
-  return (text) => text.startsWith(beginning) && matches(units, text, beginning.length);
+  const [beginning = '', ...others] = textsBetween(parts);
+  const end = others.pop();
+  if (end === undefined) return (text) => text === beginning;
+  const between = others.filter((each) => each !== '');
+  return (text) => text.startsWith(beginning) && endsSo(text, beginning.length, between, end);
+}
+
+/** The literal texts before, between and behind the `*`. */
+function textsBetween(parts: readonly Part[]): readonly string[] {
+  const texts = [''];
+  for (const part of parts) {
+    if (typeof part === 'string') texts.push((texts.pop() ?? '') + part);
+    else texts.push('');
+  }
+  return texts;
+}
+
+/** From `from` on the texts come one behind the other, each as early as it can, so that it leaves most room; the last is the end. */
+function endsSo(text: string, from: number, between: readonly string[], end: string): boolean {
+  const last = text.length - end.length;
+  if (from > last || !text.endsWith(end)) return false;
+  let at = from;
+  for (const each of between) {
+    const found = text.indexOf(each, at);
+    if (found < 0) return false;
+    at = found + each.length;
+  }
+  return at <= last;
 }
 
 const unitsOf = (part: Part): readonly number[] => {
@@ -42,8 +64,8 @@ const unitsOf = (part: Part): readonly number[] => {
   return Array.from({ length: part.length }, (_, index) => part.charCodeAt(index));
 };
 
-function matches(units: readonly number[], text: string, from: number): boolean {
-  let at = from;
+function matches(units: readonly number[], text: string): boolean {
+  let at = 0;
   let unit = 0;
   let lastAny = -1;
   let anyEndsAt = 0;

@@ -4,7 +4,7 @@
  * Rules of this file: pure, as `transitions.ts`. A connection is closed once and for all.
  */
 import type { Change } from './change.ts';
-import type { ClientId } from './ids.ts';
+import type { ClientId, GrantId } from './ids.ts';
 import type { SessionEpoch } from './session.ts';
 
 export interface Connection extends SessionEpoch {
@@ -66,6 +66,30 @@ export const leaveCheck = (number: number): ConnectionChange => ({
   set: { check: number + 1 },
 });
 
+/** Somebody asks the operator's authorizer again, and has until `leaseUntil` to bring its answer here. */
+export const claimRenewal = ({ reauthorizeAt }: Connection, leaseUntil: number): ConnectionChange => ({
+  name: 'claimRenewal',
+  if: [['=', 'reauthorizeAt', reauthorizeAt]], // else two ask at the same time, and the answers get mixed up
+  set: { reauthorizeAt: leaseUntil },
+});
+
+/** It has answered, and the session has the grant already. When the connection comes to its end is not changed by that. */
+export const renew = (grant: GrantId, reauthorizeAt: number): ConnectionChange => ({
+  name: 'renew',
+  if: [['=', 'state', 'connected']], // else the check of one that was closed meanwhile comes too late for its session
+  set: { grant, reauthorizeAt },
+});
+
+// ── Authorization ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Whether what the client has proved to be has come to its end. */
+export const isUnauthorized = ({ authorizedUntil }: Connection, now: number): boolean =>
+  authorizedUntil > 0 && now >= authorizedUntil;
+
+/** Whether the operator's authorizer is to be asked again. */
+export const isRenewalDue = ({ reauthorizeAt }: Connection, now: number): boolean =>
+  reauthorizeAt > 0 && now >= reauthorizeAt;
+
 // ── Keep-alive ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A socket that has not sent its CONNECT after this time is closed [MQTT-3.1.4]. */
@@ -95,15 +119,12 @@ export const isSilent = ({ keepAlive, lastSeen }: Connection, now: number): bool
 export const isLeftToTheGateway = ({ keepAlive }: Connection): boolean =>
   keepAlive === 0 || keepAlive * 1_000 > GATEWAY_IDLE;
 
-/** Whether what the client has proved to be has come to its end. */
-export const isUnauthorized = ({ authorizedUntil }: Connection, now: number): boolean =>
-  authorizedUntil > 0 && now >= authorizedUntil;
-
 /** When an open connection is to be looked at again, ms from now. */
 export const nextLook = (connection: Connection, now: number): number => {
-  const silentIn = connection.lastSeen + connection.keepAlive * 2_000 - now;
-  const wait = connection.keepAlive === 0 ? GATEWAY_IDLE : Math.max(silentIn, SHORTEST_DELAY);
-  return Math.min(wait, isLeftToTheGateway(connection) ? GATEWAY_IDLE : LONGEST_DELAY);
+  const { lastSeen, keepAlive, authorizedUntil, reauthorizeAt } = connection;
+  const due = [keepAlive > 0 ? lastSeen + keepAlive * 2_000 : 0, authorizedUntil, reauthorizeAt].filter((at) => at > 0);
+  const longest = isLeftToTheGateway(connection) ? GATEWAY_IDLE : LONGEST_DELAY;
+  return Math.min(Math.max(Math.min(...due) - now, SHORTEST_DELAY), longest);
 };
 
 /** Whether a connection that ends now was cut off by the gateway's limit, and not by its client. */

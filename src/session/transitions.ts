@@ -129,6 +129,13 @@ const onNewConnection = (now: number) =>
     leakSeenAt: 0,
   }) as const;
 
+/** The client of `epoch` has been asked for anew: from here on it is this that it may do. */
+export const regrant = (epoch: number, grant: GrantId): SessionChange => ({
+  name: 'regrant',
+  if: [['=', 'epoch', epoch]], // else one that stalled gives the client's next connection what this one may do
+  set: { grant },
+});
+
 // ── The end of a connection, and of a session ──────────────────────────────────────────────────────────────────────
 
 const connected = [

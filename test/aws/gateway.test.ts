@@ -1,7 +1,7 @@
 /** How the gateway's refusals are understood where it is asked for a socket. The rest is in the contract. */
 import type { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
+import { systemClock } from '../../src/aws/clock.ts';
 import { createGateway } from '../../src/aws/gateway.ts';
-import { systemClock } from '../../src/aws/ports.ts';
 import { freshConnection } from '../contracts/subject.ts';
 
 const asked = (name: string, httpStatusCode?: number): Promise<boolean> => {

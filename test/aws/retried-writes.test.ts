@@ -88,4 +88,15 @@ describe('a write that the SDK sends twice', () => {
     expect((await connections.change(connectionId, open(session, terms, 110))).done).toBe(false);
     expect(await connections.close(connectionId, 200)).toMatchObject(session);
   });
+
+  it('enters a principal, and says so; edits it once, and counts the version up by one for each', async () => {
+    const { administration, ports } = subject;
+    const name = freshAddress().clientId;
+    const before = await ports.identity.version();
+    const principal = { passwordHash: '', policies: ['p'], attributes: {} };
+    expect(await administration.addPrincipal(name, principal)).toBe(true);
+    await administration.editPrincipal(name, (now) => ({ ...now, policies: [...now.policies, 'q'] }));
+    expect(await ports.identity.principal(name)).toMatchObject({ policies: ['p', 'q'] });
+    expect(await ports.identity.version()).toBe(before + 2);
+  });
 });

@@ -3,13 +3,14 @@
  * go all together: each such round is one step of waiting, however many calls are in it.
  */
 import { generate } from 'mqtt-packet';
-import { openAuthority } from '../../src/broker/authority.ts';
+import { createAuthority, openAuthority } from '../../src/broker/authority.ts';
 import type { Context } from '../../src/broker/context.ts';
 import { handleFrame } from '../../src/broker/handle-frame.ts';
 import { redeliver } from '../../src/broker/redeliver.ts';
 import { runJob } from '../../src/broker/run-job.ts';
 import type { ConnectionId } from '../../src/session/ids.ts';
-import { connectPacket, defaultSettings, publishPacket, subscribePacket } from '../broker/world.ts';
+import { allow, anyConnect } from '../broker/guarded-world.ts';
+import { ARN_BASE, connectPacket, defaultSettings, publishPacket, subscribePacket } from '../broker/world.ts';
 import { createAwsSubject } from '../contracts/aws-subject.ts';
 import type { Socket } from '../contracts/subject.ts';
 
@@ -83,6 +84,41 @@ describe('AWS calls one after the other (warm Lambda)', () => {
       ['PutItemCommand'],
       expect.arrayContaining(['PostToConnectionCommand', 'GetItemCommand']),
     ]);
+  });
+
+  it('with authentication and policies on, no more: a warm Lambda knows who may do what', async () => {
+    const open = context;
+    const settings = { ...defaultSettings, authentication: 'password' };
+    context = { ...open, settings, authority: createAuthority({ ...subject.ports, settings, arnBase: ARN_BASE }) };
+    try {
+      const name = 'guarded';
+      const password = Buffer.from('a password');
+      const passwordHash = await subject.ports.passwords.hash(password);
+      await subject.administration.putPolicy(name, allow(anyConnect, ['iot:*', '*']));
+      await subject.administration.addPrincipal(name, { passwordHash, policies: [name], attributes: {} });
+      const credentials = { username: name, password };
+      const subscriber = await subject.openSocket();
+      await send(subscriber, { ...connectPacket('guarded-subscriber'), clean: false, ...credentials });
+      await send(subscriber, subscribePacket({ 'guarded/+': 1 }));
+      const publisher = await subject.openSocket();
+      await send(publisher, { ...connectPacket('guarded-publisher'), ...credentials });
+      await send(publisher, publishPacket('guarded/warm', 'warm', 1));
+      await subscriber.next();
+      const once = await rounds.count(() => send(publisher, publishPacket('guarded/a', 'x', 0)));
+      const kept = await rounds.count(() => send(publisher, publishPacket('guarded/a', 'x', 1, 2)));
+      expect(once).toEqual([
+        expect.arrayContaining(['GetItemCommand', 'GetItemCommand', 'QueryCommand']),
+        ['GetItemCommand'],
+        ['PostToConnectionCommand'],
+      ]);
+      expect(kept.slice(1)).toEqual([
+        ['UpdateItemCommand'],
+        ['PutItemCommand'],
+        expect.arrayContaining(['PostToConnectionCommand', 'GetItemCommand']),
+      ]);
+    } finally {
+      context = open;
+    }
   });
 
   it('a retained message waits for two more: it is kept before its audience is looked for', async () => {

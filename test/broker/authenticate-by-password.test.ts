@@ -60,9 +60,10 @@ describe('a CONNECT with user name and password', () => {
     const session = await world.session(clientId);
     expect(session && (await identity.grant(session.grant))).toEqual({
       principal: 'password:ann',
-      record: 'ann',
+      records: ['ann'],
       policies: [],
       documents: [],
+      proof: expect.any(String),
       values: { 'aws:userid': 'ann', 'aws:username': 'ann' },
     });
   });
@@ -104,6 +105,8 @@ describe('a CONNECT with user name and password', () => {
     expect((await login('ann')).calls).toEqual([]);
     expect((await login('', 'right')).calls).toEqual([]);
     expect((await login(`${longest}n`, 'right')).calls).toEqual([]);
+    expect(await login('ann', 'x'.repeat(16_382))).toMatchObject({ ...refusal, calls: [] });
+    expect((await login('ann', 'x'.repeat(16_381))).calls).toContain('matches');
   });
 });
 

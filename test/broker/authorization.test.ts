@@ -1,5 +1,5 @@
 /** What a client may do is what its policies say: at CONNECT, PUBLISH, SUBSCRIBE, and at every delivery. */
-import type { Ports } from '../../src/broker/ports.ts';
+import type { Ports, Principal } from '../../src/broker/ports.ts';
 import type { ClientId } from '../../src/session/ids.ts';
 import {
   allow,
@@ -116,6 +116,22 @@ describe('CONNECT', () => {
     expect(world.logged('policy-malformed')).toHaveLength(1);
   });
 
+  it.each([
+    ['a policy that is a number', { policies: [5] }],
+    ['policies that are one text', { policies: 'client' }],
+    ['no policies', { policies: undefined }],
+    ['an attribute that is a number', { attributes: { site: 5 } }],
+    ['no attributes', { attributes: undefined }],
+  ])('by a client whose record has %s is refused', async (_, stored) => {
+    const world = createGuardedWorld();
+    await world.enter('client', everything);
+    const principal = await world.stores.identity.principal('client');
+    await world.stores.identity.putPrincipal('client', { ...principal, ...stored } as unknown as Principal);
+    expect((await world.tryConnect('client')).returnCode).toBe(5);
+    expect(world.logged('principal-malformed')).toMatchObject([{ principal: 'password:client' }]);
+    expect(world.logged('error')).toEqual([]);
+  });
+
   it('that is refused is told as an event, without a principal', async () => {
     const world = createGuardedWorld({ lifecycleEvents: 'on' });
     await world.enter('client', document('Deny', [['iot:Connect', 'client/*']]));
@@ -179,7 +195,7 @@ describe('PUBLISH', () => {
     expect(reply).toMatchObject({ close: 'not-authorized', packets: [{ cmd: 'puback', messageId: 1 }] });
     expect(payloads(listener.pushes())).toEqual(['1']);
     expect(world.logged('violation')).toMatchObject([
-      { reason: 'not-authorized', detail: 'iot:Publish on topic/a/closed is not allowed' },
+      { clientId: 'client', reason: 'not-authorized', detail: 'iot:Publish on topic/a/closed is not allowed' },
     ]);
     expect((await world.session('client'))?.status).toBe('ended');
   });
@@ -373,6 +389,19 @@ describe('a delivery', () => {
     }
   });
 
+  it('is withheld from whom nobody can say what it may receive, and its publisher does not suffer', async () => {
+    const { world, publisher, subscriber } = await scene(newsAndSecrets);
+    const principal = await world.stores.identity.principal('subscriber');
+    const broken = { ...principal, attributes: { site: 5 }, policies: ['conditional'] } as unknown as Principal;
+    const Condition = { StringEquals: { 'principal:site': 'x' } };
+    await world.stores.identity.putPolicy('conditional', may(['iot:Receive', '*', { Condition }]));
+    await world.stores.identity.putPrincipal('subscriber', broken);
+    await settle(world);
+    const { close, packets } = await publisher.send(publishPacket('a/news', 'x'));
+    expect({ close, packets }).toMatchObject({ close: undefined, packets: [{ cmd: 'puback' }] });
+    expect(payloads(subscriber.pushes())).toEqual([]);
+  });
+
   it('is not withheld for what its receiver was before it came back', async () => {
     const { world, publisher, subscriber } = await scene(onlyNews, { clean: false });
     await publisher.send(publishPacket('a/news', 'told')); // the publisher's process knows the receiver now
@@ -399,6 +428,6 @@ const replaceGrant = async (world: GuardedWorld, policy: string): Promise<void> 
   const former = session && (await identity.grant(session.grant));
   if (!former) throw new Error('the session has no grant');
   const grant = `${session.grant} renewed` as typeof session.grant;
-  await identity.keepGrant(grant, { ...former, record: '', documents: [policy] });
+  await identity.keepGrant(grant, { ...former, records: [], documents: [policy] });
   await sessions.change('subscriber' as ClientId, { if: [], set: { grant } });
 };

@@ -26,6 +26,7 @@ const guarded = [
   'retained',
   'connections',
   'identity',
+  'authorizer',
   'gateway',
   'queues',
   'redelivery',

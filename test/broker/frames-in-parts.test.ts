@@ -1,6 +1,8 @@
 /** Packets and pushes above one frame (wire §4 and §5). */
 import { handleFrame } from '../../src/broker/handle-frame.ts';
 import { encodePush, MAX_FRAME_CHARACTERS } from '../../src/mqtt/frame.ts';
+import { announce } from '../../src/session/connection.ts';
+import type { ClientId } from '../../src/session/ids.ts';
 import {
   connectPacket,
   createWorld,
@@ -168,6 +170,27 @@ describe('parts that are refused', () => {
     const replies = await send([zero, one, two, three, last]);
     expect(replies).toMatchObject(replies.map(() => ({ taken: 0, packets: [], close: 'not-connected' })));
     expect(world.logged('error')).toEqual([]);
+    expect((await world.stores.connections.readWithPieces(client.connectionId)).pieces).toEqual([]);
+  });
+
+  it('one comes twice before CONNECT: nobody who has not said who he is can have more kept than one packet', async () => {
+    const client = createWorld().open();
+    expect(await client.frame(zero)).toMatchObject(stored);
+    expect(await client.frame(zero)).toMatchObject({ taken: 0, close: 'malformed-frame' });
+  });
+
+  it('one comes twice while the CONNECT is under way: nor can he meanwhile', async () => {
+    const world = createWorld();
+    const client = world.open();
+    const clientId = 'client' as ClientId;
+    await world.context.connections.change(client.connectionId, announce(clientId, world.context.clock.now()));
+    expect(await client.frame(zero)).toMatchObject(stored);
+    expect(await client.frame(zero)).toMatchObject({ taken: 0, close: 'malformed-frame' });
+  });
+
+  it('not where one comes twice after it: a Lambda that died may have left one behind', async () => {
+    const { send } = await connected();
+    expect((await send([zero, zero, one, two, three, last])).at(-1)).toMatchObject(accepted);
   });
 
   it('the bound on their number follows the settings', async () => {

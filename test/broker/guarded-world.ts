@@ -34,6 +34,15 @@ export const anyConnect: Statement = [
   { Condition: { 'ForAllValues:StringEquals': { 'iot:ConnectAttributes': ['PersistentConnect', 'LastWill'] } } },
 ];
 
+/** `as`: the user name, if it is not the client id. `from`: the IP address. */
+export interface ConnectOptions {
+  readonly as?: string;
+  readonly from?: string;
+  readonly clean?: boolean;
+  readonly will?: Will;
+  readonly keepalive?: number;
+}
+
 export function createGuardedWorld(
   settings: Partial<Settings> = {},
   override: (ports: Ports) => Partial<Ports> = () => ({}),
@@ -49,14 +58,7 @@ export function createGuardedWorld(
       await identity.putPrincipal(name, { passwordHash, policies: [name], attributes });
     },
     /** Sends a CONNECT and returns what came back. */
-    tryConnect: async (
-      clientId: string,
-      {
-        as = clientId,
-        from,
-        ...options
-      }: { as?: string; from?: string; clean?: boolean; will?: Will; keepalive?: number } = {},
-    ) => {
+    tryConnect: async (clientId: string, { as = clientId, from, ...options }: ConnectOptions = {}) => {
       const socket = world.open(from);
       const packet = {
         ...connectPacket(clientId),
@@ -69,7 +71,7 @@ export function createGuardedWorld(
       return { socket, reply, returnCode: connack?.returnCode, sessionPresent: connack?.sessionPresent };
     },
     /** A client that has connected; fails where CONNACK does not say 0. */
-    connectAs: async (clientId: string, options: { as?: string; from?: string; clean?: boolean; will?: Will } = {}) => {
+    connectAs: async (clientId: string, options: ConnectOptions = {}) => {
       const { socket, reply, returnCode, sessionPresent } = await guarded.tryConnect(clientId, options);
       if (returnCode !== 0) throw new Error(`CONNACK ${returnCode}: ${JSON.stringify(world.lines.at(-1))}`);
       return { ...socket, sessionPresent, token: reply.token ?? '' };

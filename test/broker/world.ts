@@ -59,6 +59,7 @@ export const defaultSettings: Settings = {
   jwtPrincipalClaim: 'sub',
   jwtPoliciesClaim: '',
   iamPolicies: '',
+  customAuthorizerTokenKey: '',
 };
 
 /** What policies speak of, in the tests. */

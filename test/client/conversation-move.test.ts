@@ -26,6 +26,11 @@ const SECRET = 'secret';
 const QOS0 = '3003000161';
 const [P1, P2, P3] = [publish(1), publish(2), publish(3)];
 const [A1, A2, A3] = [puback(1), puback(2), puback(3)];
+const FRESH = 'ws://broker.example/mqtt?fresh';
+const urlOr = (failing: boolean): string => {
+  if (failing) throw new Error(SECRET);
+  return FRESH;
+};
 /** Two parts. */
 const LARGE = `30fdbf01000161${'00'.repeat(24_570)}`;
 const THROTTLED = '{"message":"Too Many Requests","connectionId":"c","requestId":"r"}';
@@ -34,8 +39,9 @@ const push = (number: number | '', ...packets: string[]): string => `>${number}:
 const moved = (next: number, token = `${SECRET}.${next}`): string => `!0;token=${token};next=${next}:`;
 
 /** A scene whose MQTT connection stands, and whose session has a token. */
-async function standingScene(connect = CONNECT, nextUrl?: () => string): Promise<Scene> {
+async function standingScene(connect = CONNECT, nextUrl?: () => string | Promise<string>): Promise<Scene> {
   const scene = createScene(0, nextUrl);
+  await settle();
   scene.inner.tell('open');
   await scene.write(connect);
   await scene.say(`!1;token=${TOKEN}:${base64(CONNACK)}`);
@@ -160,8 +166,8 @@ describe('when', () => {
 
   test('wire §1, §8: the second URL is made anew', async () => {
     let count = 0;
-    const { second } = await openingScene(CONNECT, () => `ws://broker.example/mqtt?n=${++count}`);
-    expect(second.url).toBe('ws://broker.example/mqtt?n=1');
+    const { first, second } = await openingScene(CONNECT, () => `ws://broker.example/mqtt?n=${++count}`);
+    expect([first.url, second.url]).toEqual(['ws://broker.example/mqtt?n=1', 'ws://broker.example/mqtt?n=2']);
     expect((await openingScene()).second.url).toBe('ws://broker.example/mqtt');
   });
 });
@@ -492,17 +498,35 @@ describe('no move', () => {
     expect(scene.inners).toHaveLength(3);
   });
 
-  test('wire §8: nor is a URL that cannot be made', async () => {
-    let failures = 0;
-    const scene = await standingScene(CONNECT, () => {
-      if (failures++ === 0) throw new Error(SECRET);
-      return 'ws://broker.example/mqtt?fresh';
-    });
+  test.each<[string, (failing: boolean) => string | Promise<string>]>([
+    ['at once', (failing) => urlOr(failing)],
+    ['later', async (failing) => urlOr(failing)],
+  ])('wire §8: nor is a URL that cannot be made, found out %s', async (_, make) => {
+    let made = 0;
+    const scene = await standingScene(CONNECT, () => make(++made === 2));
     await scene.clock.pass(AGE + 29_999);
     expect(scene.inners).toHaveLength(1);
     await scene.clock.pass(1);
-    expect(scene.inner.url).toBe('ws://broker.example/mqtt?fresh');
+    expect(made).toBe(3);
+    expect(scene.inner.url).toBe(FRESH);
+    expect(scene.inners).toHaveLength(2);
     expect(scene.taken()).toEqual([]);
+  });
+
+  test('wire §8: one whose URL is made too late is not opened', async () => {
+    let resolve = (_: string): void => {};
+    let made = 0;
+    const scene = await standingScene(CONNECT, () =>
+      ++made === 2 ? new Promise<string>((settleUrl) => (resolve = settleUrl)) : FRESH,
+    );
+    await scene.clock.pass(AGE + 35_000);
+    resolve(FRESH);
+    await scene.clock.pass(29_999);
+    expect(scene.inners).toHaveLength(1);
+    await scene.clock.pass(1);
+    expect(scene.inners).toHaveLength(2);
+    await open(scene.inner);
+    expect(scene.sent()).toEqual([`^${TOKEN}`]);
   });
 
   test('wire §7, §8: where the first socket closes before the token was sent, the connection is over', async () => {
@@ -608,9 +632,8 @@ describe('a hole', () => {
   });
 
   test('wire §5, §8: a URL that cannot be made leaves nothing but to connect again', async () => {
-    const scene = await standingScene(CONNECT, () => {
-      throw new Error(SECRET);
-    });
+    let made = 0;
+    const scene = await standingScene(CONNECT, () => urlOr(++made === 2));
     await scene.say(push(2, P2));
     await scene.clock.pass(2_000);
     expect(scene.taken()).toEqual(['error push-lost', 'close']);

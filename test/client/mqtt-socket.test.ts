@@ -1,9 +1,29 @@
 /** The look-alike as a WebSocket: opening, closing, events, and what it does to a library that misuses it. */
 import { createMqttSocket } from '../../client/mqtt-socket.ts';
-import { CONNACK, CONNECT, connectedScene, createScene, DISCONNECT, reply, ScriptedSocket } from './scripted-socket.ts';
+import {
+  CONNACK,
+  CONNECT,
+  connectedScene,
+  createScene,
+  DISCONNECT,
+  reply,
+  type Scene,
+  ScriptedSocket,
+} from './scripted-socket.ts';
 import { createVirtualClock, settle } from './virtual-clock.ts';
 
 const PUBLISH = '32050001610001';
+
+/** A promise, and how it ends. */
+function later<T>() {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((good, bad) => {
+    resolve = good;
+    reject = bad;
+  });
+  return { promise, resolve, reject };
+}
 
 describe('opening', () => {
   test('wire §1: the real WebSocket offers mqtt.base64', () => {
@@ -61,10 +81,13 @@ describe('opening', () => {
     expect(scene.inner.closedWith).toBe(1000);
   });
 
-  test('a URL that no WebSocket takes is an error event like any other, without its secrets', async () => {
+  test.each<[string, (url: string) => string | Promise<string>]>([
+    ['at once', (url) => url],
+    ['later', async (url) => url],
+  ])('a URL made %s that no WebSocket takes is an error event like any other, without its secrets', async (_, made) => {
     const clock = createVirtualClock();
     const messages: string[] = [];
-    const socket = createMqttSocket('http://user:secret@broker.example/mqtt?token=secret#secret', {
+    const socket = createMqttSocket('http://user:secret@broker.example/mqtt', {
       clock,
       delay: 0,
       WebSocket: class extends ScriptedSocket {
@@ -73,7 +96,7 @@ describe('opening', () => {
           throw new SyntaxError(`no good: ${url}`);
         }
       },
-      nextUrl: () => '',
+      nextUrl: () => made('http://user:secret@broker.example/mqtt?token=secret#secret'),
       accepted: () => {},
       over: () => {},
       ended: () => {},
@@ -102,6 +125,72 @@ describe('opening', () => {
     const scene = await connectedScene();
     scene.inner.tell('close', { code: 1001, reason: 'Going away' });
     await scene.clock.pass(100);
+    expect(scene.taken()).toEqual(['close']);
+  });
+});
+
+describe('a URL that takes its time', () => {
+  const SIGNED = 'ws://broker.example/mqtt?signature';
+  /** A scene whose URL is made when the test says so. */
+  const waitingScene = (delay = 0) => {
+    const { promise, resolve, reject } = later<string>();
+    return { scene: createScene(delay, () => promise), resolve, reject };
+  };
+
+  test('the real WebSocket is opened when it is there, and what was written meanwhile goes out', async () => {
+    const { scene, resolve } = waitingScene();
+    await scene.write(CONNECT);
+    await scene.clock.pass(34_999);
+    expect(scene.inners).toEqual([]);
+    expect(scene.socket.readyState).toBe(0);
+    resolve(SIGNED);
+    await settle();
+    expect(scene.inner.url).toBe(SIGNED);
+    scene.inner.tell('open');
+    await settle();
+    expect(scene.sent()).toEqual([CONNECT]);
+  });
+
+  test('it is not asked for before the delay is over: a signature would grow old', async () => {
+    let asked = 0;
+    const scene = createScene(700, async () => {
+      asked += 1;
+      return SIGNED;
+    });
+    await scene.clock.pass(699);
+    expect(asked).toBe(0);
+    await scene.clock.pass(1);
+    expect([asked, scene.inners.length]).toEqual([1, 1]);
+  });
+
+  test('where it cannot be made, that is why the connection is over', async () => {
+    const { scene, reject } = waitingScene();
+    reject(new Error('no credentials'));
+    await scene.clock.pass(0);
+    expect(scene.taken()).toEqual(['error cannot-open', 'close']);
+    expect(scene.errors[0]?.message).toContain('cannot open ws://broker.example/mqtt (Error: no credentials)');
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test.each<[string, (scene: Scene) => unknown]>([
+    ['35 s later', ({ clock }) => clock.pass(35_000)],
+    ['the library has closed', ({ socket, clock }) => [socket.close(), clock.pass(0)]],
+  ])('where it comes when %s, no WebSocket is opened for it', async (_, giveUp) => {
+    const { scene, resolve } = waitingScene();
+    await giveUp(scene);
+    resolve(SIGNED);
+    await scene.clock.pass(1_000);
+    expect(scene.inners).toEqual([]);
+    expect(scene.taken().at(-1)).toBe('close');
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('where it fails after the library has closed, nothing more is said', async () => {
+    const { scene, reject } = waitingScene();
+    scene.socket.close();
+    await scene.clock.pass(0);
+    reject(new Error('no credentials'));
+    await scene.clock.pass(1_000);
     expect(scene.taken()).toEqual(['close']);
   });
 });

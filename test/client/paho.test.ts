@@ -95,6 +95,20 @@ test('connect, subscribe, publish with QoS 0 and 1, receive, disconnect', async 
   expect(broker.frames.at(-1)).toEqual(['disconnect']);
 });
 
+test('its URL may be made anew, and later, for every connection', async () => {
+  const made: string[] = [];
+  await connected(
+    {},
+    {
+      transformWsUrl: async (url) => {
+        made.push(url);
+        return `${url}?token=${made.length}`;
+      },
+    },
+  );
+  expect(made).toEqual([broker.url]);
+});
+
 test('wire §4, §5: any bytes, up to 128 KiB, go both ways', async () => {
   const { client } = await connected();
   const payload = Uint8Array.from({ length: 131_072 }, (_, index) => (index * 7919) >> 3);

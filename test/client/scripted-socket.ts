@@ -81,7 +81,7 @@ export const reply = (taken: number, ...packets: string[]): string => `!${taken}
 
 const URL = 'ws://broker.example/mqtt';
 
-export function createScene(delay = 0, nextUrl = () => URL): Scene {
+export function createScene(delay = 0, nextUrl: () => string | Promise<string> = () => URL): Scene {
   const clock = createVirtualClock();
   const inners: ScriptedSocket[] = [];
   const heard: string[] = [];

@@ -137,12 +137,19 @@ describe('options for MQTT.js', () => {
     });
   });
 
-  test('a URL may be made anew for every connection', () => {
+  test.each<[string, (url: string) => string | Promise<string>]>([
+    ['at once', (url) => url],
+    ['later', async (url) => url],
+  ])('a URL may be made anew for every connection, %s', async (_, made) => {
     let token = 0;
-    const { transport } = createTransport({ transformWsUrl: (url) => `${url}?token=${++token}` });
-    const client = new EventEmitter();
-    expect(transport.transformWsUrl(URL, {}, client)).toBe(`${URL}?token=1`);
-    expect(transport.transformWsUrl(URL, {}, client)).toBe(`${URL}?token=2`);
+    const { transport, failOnce, opened } = createTransport({
+      transformWsUrl: (url) => made(`${url}?token=${++token}`),
+    });
+    const client = new EventEmitter().on('error', () => {});
+    expect(transport.transformWsUrl(URL, {}, client)).toBe(URL);
+    await failOnce();
+    await failOnce();
+    expect(opened.map(({ url }) => url)).toEqual([`${URL}?token=1`, `${URL}?token=2`]);
   });
 
   test('without a WebSocket to build on it says what to do; the global one is found', () => {

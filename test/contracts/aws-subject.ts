@@ -16,10 +16,14 @@ import { createGateway } from '../../local/gateway/gateway.ts';
 import { awsLimits } from '../../local/gateway/limits.ts';
 import { openOpenConnections } from '../../local/gateway/open-connections.ts';
 import { listen } from '../../local/http-server.ts';
+import { invokeApi } from '../../local/lambda/invoke-api.ts';
 import { queueUrlBase } from '../../local/lambda-environment.ts';
 import { silentLog } from '../../local/log.ts';
 import { openSqs } from '../../local/sqs/sqs.ts';
+import { createIdentityAdministration } from '../../src/aws/identity-administration.ts';
 import { type AwsClients, createAwsPorts } from '../../src/aws/ports.ts';
+import { createScan } from '../../src/aws/scan.ts';
+import { createTable } from '../../src/aws/table.ts';
 import type { ConnectionId } from '../../src/session/ids.ts';
 import type { Socket, Subject } from './subject.ts';
 
@@ -55,6 +59,8 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     domainName: `127.0.0.1:${http.port}`,
     limits: awsLimits,
     routeResponse: true,
+    authorizer: 'none',
+    log: silentLog,
     invoke: async (route, event) => {
       const { connectionId } = (event as { requestContext: { connectionId: string } }).requestContext;
       if (route === '$connect') opened(connectionId);
@@ -69,6 +75,7 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     faults,
     dynamodb: dynamodb.handle,
     sqs: sqs.handle,
+    lambda: invokeApi({ functions: [], invoke: async () => ({ kind: 'returned', result: null }) }),
     connections: gateway.manage,
     upgrade: gateway.upgrade,
   });
@@ -117,8 +124,11 @@ export async function createAwsSubject(): Promise<Subject & { readonly clients: 
     }
   };
 
+  const identity = createTable({ client: clients.dynamodb, name: 'identity', clock: ports.clock });
+
   return {
     ports,
+    administration: createIdentityAdministration(identity, createScan(clients.dynamodb, 'identity')),
     clients,
     passTime: (milliseconds) => {
       now += milliseconds;

@@ -1,6 +1,7 @@
 /** The contracts on the AWS adapters, through the real SDK, on the embedded services. */
 import { createAwsSubject } from './aws-subject.ts';
 import { gatewayContract } from './gateway.ts';
+import { identityContract } from './identity.ts';
 import { queuesContract } from './queues.ts';
 import { retainedContract } from './retained.ts';
 import { storesContract } from './stores.ts';
@@ -15,6 +16,7 @@ describe('ports on AWS', () => {
 
   storesContract(() => subject);
   retainedContract(() => subject);
+  identityContract(() => subject);
   queuesContract(() => subject);
   gatewayContract(() => subject);
 });

@@ -1,6 +1,7 @@
 /** The contracts on the ports in memory. */
 import { createWorld } from '../broker/world.ts';
 import { gatewayContract } from './gateway.ts';
+import { identityContract } from './identity.ts';
 import { queuesContract } from './queues.ts';
 import { retainedContract } from './retained.ts';
 import { storesContract } from './stores.ts';
@@ -16,6 +17,7 @@ const createMemorySubject = (): Subject => {
   };
   return {
     ports: world.context,
+    administration: world.stores.identity,
     passTime: world.advance,
     openSocket: async () => {
       const socket = world.open();
@@ -38,6 +40,7 @@ describe('ports in memory', () => {
   const subject = createMemorySubject();
   storesContract(() => subject);
   retainedContract(() => subject);
+  identityContract(() => subject);
   queuesContract(() => subject);
   gatewayContract(() => subject);
 });

@@ -488,8 +488,9 @@ export function storesContract(subject: () => Subject): void {
     it('keeps the parts of a packet in order, the last written of an index', async () => {
       const connection = freshConnection();
       const piece = (index: number, text: string) => ({ index, count: 12, text, receivedAt: 1 });
-      for (const index of [10, 2, 0, 2]) await ports().connections.putPiece(connection, piece(index, `text ${index}`));
-      await ports().connections.putPiece(connection, piece(2, 'newer'));
+      const put = (index: number, text: string) => ports().connections.putPiece(connection, piece(index, text));
+      expect([await put(10, 'text 10'), await put(2, 'text 2'), await put(0, 'text 0')]).toEqual([true, true, true]);
+      expect(await put(2, 'newer')).toBe(false);
       const read = await ports().connections.readWithPieces(connection);
       expect(read).toEqual({
         connection: undefined,
@@ -506,6 +507,37 @@ export function storesContract(subject: () => Subject): void {
       const read = await ports().connections.readWithPieces(connection);
       expect(read.connection).toMatchObject({ clientId: session.clientId, state: 'announced' });
       expect(read.pieces).toHaveLength(1);
+    });
+
+    it.each([
+      { callerArn: '', headers: {}, queryString: '' },
+      {
+        callerArn: 'arn:aws:sts::123456789012:assumed-role/pump/CognitoIdentityCredentials',
+        callerId: 'AROA1:CognitoIdentityCredentials',
+        cognitoIdentityId: 'us-east-1:1',
+        headers: { 'x-token': 'a', empty: '' },
+        queryString: '?a=b',
+      },
+    ])('keeps what its handshake told, apart from the connection: %j', async (handshake) => {
+      const connection = freshConnection();
+      expect(await ports().connections.readHandshake(connection)).toBeUndefined();
+      await ports().connections.keepHandshake(connection, handshake);
+      expect(await ports().connections.readHandshake(connection)).toEqual(handshake);
+      expect(await ports().connections.read(connection)).toBeUndefined();
+      expect(await ports().connections.readWithPieces(connection)).toEqual({ connection: undefined, pieces: [] });
+    });
+
+    it('keeps what an authorizer was asked, apart from the connection, until it is forgotten', async () => {
+      const connection = freshConnection();
+      const { keepRequest, readRequest, forgetRequest, readWithPieces } = ports().connections;
+      expect(await readRequest(connection)).toBeUndefined();
+      await keepRequest(connection, '{"a":1}');
+      await keepRequest(connection, '{"a":2}');
+      expect(await readRequest(connection)).toBe('{"a":2}');
+      expect(await readWithPieces(connection)).toEqual({ connection: undefined, pieces: [] });
+      await forgetRequest(connection);
+      await forgetRequest(connection);
+      expect(await readRequest(connection)).toBeUndefined();
     });
   });
 }

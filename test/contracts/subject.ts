@@ -1,5 +1,5 @@
 /** What the contract suites run on: the ports, and the power over their world. */
-import type { Job, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
+import type { IdentityAdministration, Job, Ports, RedeliveryTick } from '../../src/broker/ports.ts';
 import {
   type ClientId,
   type ConnectionId,
@@ -12,6 +12,7 @@ import type { InFlight, Session, SessionAddress } from '../../src/session/sessio
 
 export interface Subject {
   readonly ports: Ports;
+  readonly administration: IdentityAdministration;
   /** Lets time pass for the queues: visibility timeouts run off. */
   passTime(milliseconds: number): void;
   /** A WebSocket that is open, and what arrives on it. */

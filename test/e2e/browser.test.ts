@@ -11,6 +11,7 @@ import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
 import type { PageSettings, PlainMessage } from './browser-page.ts';
+import { openIdentityTable } from './identity-table.ts';
 import { interoperates } from './interop.ts';
 import type { Connect, Message } from './library.ts';
 
@@ -91,6 +92,8 @@ if (executablePath === undefined) {
       '/tests.js': await bundle('test/e2e/browser-page.ts'),
       '/browser.html': readFileSync('examples/browser.html', 'utf8'),
       '/browser.js': await bundle('examples/browser.mjs'),
+      '/iam/browser.html': readFileSync('examples/iam/browser.html', 'utf8'),
+      '/iam/browser.js': await bundle('examples/iam/browser.mjs'),
     });
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     browser = await chromium.launch({ executablePath, args });
@@ -163,6 +166,21 @@ if (executablePath === undefined) {
       }
       await example.close();
     } finally {
+      await stack.stop();
+    }
+  }, 120_000);
+
+  test('so does the one that signs', async () => {
+    const settings = { authentication: 'iam', iamPolicies: 'all' };
+    const stack: LocalStack = await startLocalStack({ port: 0, settings });
+    const identities = openIdentityTable(stack);
+    try {
+      await identities.putPolicy('all', { Effect: 'Allow', Action: 'iot:*', Resource: '*' });
+      const example = await openPage(`/iam/browser.html?url=${encodeURIComponent(stack.url)}`);
+      await example.getByText('plant/7/temperature: 21.5').first().waitFor();
+      await example.close();
+    } finally {
+      identities.close();
       await stack.stop();
     }
   }, 120_000);

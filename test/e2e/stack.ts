@@ -2,7 +2,7 @@
 import mqtt, { type IClientOptions, type IConnackPacket, type MqttClient } from 'mqtt';
 import { WebSocket } from 'ws';
 import { type Clock, systemClock } from '../../client/clock.ts';
-import { overServerlessMqtt } from '../../client/transport.ts';
+import { overServerlessMqtt, type TransportOptions } from '../../client/transport.ts';
 import { type LocalStack, type LocalStackOptions, startLocalStack } from '../../local/stack.ts';
 
 export interface Client {
@@ -53,7 +53,8 @@ export async function startStack(options: LocalStackOptions = {}): Promise<Stack
   };
 }
 
-export function clientsOf(url: string): Clients {
+/** @param transformWsUrl for every socket of every client */
+export function clientsOf(url: string, transformWsUrl?: TransportOptions['transformWsUrl']): Clients {
   /** Each with its newest socket. */
   const sockets = new Map<MqttClient, () => WebSocket | undefined>();
   const open = (clientId: string, options: IClientOptions = {}, clock: Clock = systemClock): MqttClient => {
@@ -65,7 +66,7 @@ export function clientsOf(url: string): Clients {
       }
     }
     const client = mqtt.connect(url, {
-      ...overServerlessMqtt({ WebSocket: Socket as never, random: () => 0, clock }),
+      ...overServerlessMqtt({ WebSocket: Socket as never, random: () => 0, clock, transformWsUrl }),
       clientId,
       clean: true,
       keepalive: 0, // clients go by their own time, and the stack's time is made to jump

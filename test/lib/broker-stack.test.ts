@@ -302,6 +302,7 @@ test('the outputs say where to connect and where the data is', () => {
     'SubscriptionsTableName',
     'RetainedTableName',
     'IdentityTableName',
+    'AdministratorsPolicyArn',
     'ClientQueuePrefix',
   ]);
   expect(JSON.stringify(template.Outputs.Url?.Value)).toMatch(/"wss:\/\/",.*"\/mqtt"/);

@@ -19,6 +19,8 @@ test.each([
   ['start', 'local/main.ts'],
   ['demo', 'local/demo.ts'],
   ['bridge', 'client/bridge/main.ts'],
+  ['principals', 'admin/principals.ts'],
+  ['policies', 'admin/policies.ts'],
 ])('%s gets the rest of the line, and decides the exit code', (command, file) => {
   script.put(
     file,

@@ -30,6 +30,7 @@ const expected: Record<string, Record<string, string[]>> = {
   ConnectRole: {
     '{ConnectLogs.Arn}': logs,
     [timers]: [send],
+    [sessions]: ['dynamodb:PutItem'],
   },
   MessageRole: {
     '{MessageLogs.Arn}': logs,
@@ -124,9 +125,33 @@ test.each(Object.keys(expected))('%s allows exactly this', (name) => {
   expect(role && allowedBy(role)).toEqual(expected[name]);
 });
 
+test('where authentication is custom, those that ask the authorizer may call it, and nothing else of Lambda', () => {
+  const customAuthorizerArn = 'arn:aws:lambda:eu-west-1:123456789012:function:mine:live';
+  const custom = synthesised({ authentication: 'password,custom', customAuthorizerArn }).template;
+  for (const [id, role] of ofType(custom, 'AWS::IAM::Role')) {
+    const name = id.slice(0, -8);
+    const asks = name === 'MessageRole' || name === 'TimerRole';
+    expect({ name, allowed: allowedBy(role) }).toEqual({
+      name,
+      allowed: { ...expected[name], ...(asks && { [customAuthorizerArn]: ['lambda:InvokeFunction'] }) },
+    });
+  }
+});
+
+test('where it is not, nobody may, whatever is set', () => {
+  const customAuthorizerArn = 'arn:aws:lambda:eu-west-1:123456789012:function:mine';
+  const { Resources } = synthesised({ authentication: 'password', customAuthorizerArn }).template;
+  expect(JSON.stringify(Object.values(Resources).filter(({ Type }) => Type === 'AWS::IAM::Role'))).not.toContain(
+    'lambda:InvokeFunction',
+  );
+});
+
 test('nothing reaches a role from elsewhere', () => {
-  for (const type of ['AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy', 'AWS::IAM::RolePolicy', 'AWS::IAM::User']) {
+  for (const type of ['AWS::IAM::Policy', 'AWS::IAM::RolePolicy', 'AWS::IAM::User']) {
     expect(ofType(template, type).size).toBe(0);
+  }
+  for (const policy of ofType(template, 'AWS::IAM::ManagedPolicy').values()) {
+    for (const holder of ['Roles', 'Users', 'Groups']) expect(policy.Properties).not.toHaveProperty(holder);
   }
   for (const role of roles.values()) {
     expect(Object.keys(role.Properties).sort()).toEqual(['AssumeRolePolicyDocument', 'Description', 'Policies']);

@@ -40,7 +40,7 @@ describe('a whole-number setting', () => {
     ['maxTopicBytes', 8, 900],
     ['maxTopicLevels', 1, 128],
     ['maxFilterShapes', 1, 1_000],
-    ['policyCheckSeconds', 1, 45],
+    ['policyCheckSeconds', 1, 30],
     ['policyCacheSeconds', 1, 86_400],
     ['policyCacheEntries', 1, 100_000],
     ['logRetentionDays', 1, 3_653],
@@ -103,6 +103,29 @@ describe('a setting with rules of its own', () => {
     },
   );
 
+  test('authentication jwt needs an issuer and an audience', () => {
+    const missing = [
+      'setting jwtIssuer is "": authentication jwt needs the URL of whoever issues the tokens',
+      'setting jwtAudience is "": authentication jwt needs this broker\'s name with the issuer, or tokens that are for other services would be good here, too',
+    ];
+    const [noIssuer, noAudience] = missing;
+    const [jwtIssuer, jwtAudience] = ['https://issuer.example', 'broker'];
+    expect(said({ authentication: 'password,jwt' })).toBe(missing.join('\n'));
+    expect(said({ authentication: 'jwt', jwtAudience })).toBe(noIssuer);
+    expect(said({ authentication: 'jwt', jwtIssuer })).toBe(noAudience);
+    expect(said({ authentication: 'jwt', jwtIssuer, jwtAudience })).toBe('');
+    expect(said({ authentication: 'password' })).toBe('');
+  });
+
+  test.each([',', ',broker', 'broker,', 'broker,,other', 'broker, other'])(
+    'jwtAudience may not be %j: a token for nobody would be one for us',
+    (given) => {
+      expect(said({ ...proofs, authentication: 'jwt', jwtAudience: given })).toBe(
+        `setting jwtAudience is ${JSON.stringify(given)}: it must be names separated by commas`,
+      );
+    },
+  );
+
   test('authentication has no default', () => {
     expect(said({ authentication: undefined })).toBe(
       'setting authentication is missing: it must be one or several of password, jwt, custom, iam, separated by commas, or none',
@@ -127,6 +150,14 @@ describe('a setting with rules of its own', () => {
 });
 
 describe('settings together', () => {
+  test.each(['custom', 'password,custom'])('authentication %s needs a function to ask', (authentication) => {
+    const { customAuthorizerArn: _, ...others } = proofs;
+    expect(said({ ...others, authentication })).toBe(
+      'setting customAuthorizerArn is "": authentication custom needs the ARN of the function to ask (on a laptop: npm start -- --authorizer FILE)',
+    );
+    expect(said({ ...others, authentication: 'password' })).toBe('');
+  });
+
   test('what is not given has its default', () => {
     const defaults = readDeploymentSettings({ authentication: 'none' });
     expect(Object.keys(defaults)).toEqual([...Object.keys(brokerSettings), ...Object.keys(deploymentSettings)]);

@@ -1,4 +1,4 @@
-import { isAllowed, needOfConnections, needOfDynamoDb, needOfSqs } from '../../local/authorization.ts';
+import { isAllowed, needOfConnections, needOfDynamoDb, needOfLambda, needOfSqs } from '../../local/authorization.ts';
 
 const queue = (name: string) => JSON.stringify({ QueueUrl: `http://127.0.0.1:1/000000000000/${name}` });
 
@@ -25,6 +25,11 @@ describe('a Lambda may call what its policy grants, and nothing else', () => {
     ['message', needOfDynamoDb('Query', '{"TableName":"sessions"}'), true],
     ['timer', needOfSqs('ListQueues', '{"QueueNamePrefix":"serverless-mqtt_session_"}'), true],
     ['message', needOfSqs('ListQueues', '{"QueueNamePrefix":"serverless-mqtt_session_"}'), false],
+    ['message', needOfLambda('authorizer'), true],
+    ['timer', needOfLambda('arn:aws:lambda:us-east-1:000000000000:function:authorizer'), true],
+    ['message', needOfLambda('message'), false],
+    ['connect', needOfLambda('authorizer'), false],
+    ['redeliver', needOfLambda('authorizer'), false],
     ['nobody', needOfConnections('POST'), false],
   ])('%s: %j is %s', (functionName, need, expected) => {
     expect(isAllowed(functionName, need)).toBe(expected);

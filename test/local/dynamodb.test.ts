@@ -53,6 +53,7 @@ beforeEach(async () => {
     faults,
     dynamodb: dynamodb.handle,
     sqs: unused,
+    lambda: unused,
     connections: unused,
     upgrade: unused,
   });

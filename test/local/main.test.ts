@@ -19,7 +19,7 @@ const run = async (...argv: string[]) => {
 test('--help', async () => {
   const { code, out } = await run('--help');
   expect(code).toBe(0);
-  for (const option of ['--port', '--data', '--setting', '--quiet']) expect(out).toContain(option);
+  for (const option of ['--port', '--data', '--setting', '--authorizer', '--quiet']) expect(out).toContain(option);
 });
 
 test.each([
@@ -28,6 +28,14 @@ test.each([
   [['--port', '65536'], '--port is 65536'],
   [['--setting', 'redeliveryRate'], 'NAME=VALUE'],
   [['--setting', 'lambdaMemoryMb=512'], 'lambdaMemoryMb means something on AWS only'],
+  [
+    ['--authorizer', 'a.mjs', '--setting', 'authentication=password'],
+    'nobody would ask it, as authentication is password',
+  ],
+  [
+    ['--authorizer', 'a.mjs', '--setting', 'customAuthorizerArn=arn:aws:lambda:us-east-1:123456789012:function:a'],
+    'customAuthorizerArn means something on AWS only',
+  ],
   [['extra'], 'extra'],
   [['--tcp', 'localhost'], '--tcp is localhost: it must be HOST:PORT'],
   [['--ws', '1:65536'], '--ws is 1:65536'],
@@ -40,6 +48,7 @@ test.each([
 
 test.each([
   ['redeliveryRate=0', 'setting redeliveryRate is "0": it must be at least 1'],
+  ['authentication=custom', 'setting customAuthorizerArn is "": authentication custom needs the ARN'],
   ['colour=red', 'there is no setting named colour'],
 ])('a setting that makes no sense is exit code 1 and a clear line: %s', async (pair, text) => {
   const { code, errors } = await run('--setting', pair);
@@ -59,6 +68,21 @@ test('options are read', () => {
     bridge: expect.anything(),
   });
   expect(readCommandLine([])).toMatchObject({ kind: 'start', port: 4800, quiet: false, settings: {} });
+});
+
+test('an authorizer is what says who may connect', () => {
+  const argv = ['--authorizer', 'a.mjs'];
+  expect(readCommandLine(argv)).toMatchObject({ authorizer: 'a.mjs', settings: {} });
+  const several = [...argv, '--setting', 'authentication=custom,password'];
+  expect(readCommandLine(several)).toMatchObject({ settings: { authentication: 'custom,password' } });
+});
+
+test('an authorizer that is not there is one line that says where it was looked for', async () => {
+  const { code, errors } = await run('--port', '0', '--no-bridge', '--authorizer', 'no-such-directory/a.mjs');
+  expect({ code, errors }).toEqual({
+    code: 1,
+    errors: `the Lambda authorizer has no source: ${process.cwd()}/no-such-directory/a.mjs does not exist`,
+  });
 });
 
 test.each([
@@ -172,6 +196,14 @@ describe('in a process of its own', () => {
       expect(errors()).toBe('');
     },
   );
+
+  test('with an authorizer clients have to say who they are', async () => {
+    const { child, exited, shows } = start('--authorizer', 'test/local/fixtures/authorizer.ts');
+    await shows(/Clients have to say who they are: authentication is custom/);
+    await shows(/principals add pump-7 --policy NAME --local \d+/);
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
+  });
 
   test('npm passes the Ctrl-C of the terminal on: two at once are one', async () => {
     const { child, exited, shows } = start();

@@ -129,6 +129,17 @@ describe('the attributes of a CONNECT', () => {
     expect(less).toBeGreaterThan(100);
   });
 
+  it.each(['iam', 'strict'] as const)('%s: what a client has said of itself does not count', (connectAttributes) => {
+    const statements = [allow(all(P, L)), deny(any(P)), deny({ StringLike: { 'iot:LastWillTopic': '*/forbidden' } })];
+    const client = { connectAttributes, values: { [key]: [L], 'iot:LastWillTopic': `${arnBase}topic/a` } };
+    const ask = (values: Readonly<Record<string, string | readonly string[]>>) =>
+      may(statements, 'iot:Connect client/pump-7', client, valuesOf(values));
+    expect(ask({ [key]: [P] })).toBe(false);
+    expect(ask({ [key]: [L], 'iot:LastWillTopic': `${arnBase}topic/forbidden` })).toBe(false);
+    expect(ask({ [key]: [L], 'iot:LastWillTopic': `${arnBase}topic/b` })).toBe(true);
+    expect(may([allow(any(L))], 'iot:Connect client/pump-7', client)).toBe(false);
+  });
+
   it('is asked of CONNECT alone', () => {
     const permit = permitOf([documentOf({ Effect: 'Allow', Action: 'iot:*', Resource: '*' })]);
     expect(decide(permit, 'iot:Publish topic/a', valuesOf({ [key]: [P] })).allowed).toBe(true);

@@ -23,6 +23,7 @@ const plain = [
   ' ',
   'ä',
   '漢字',
+  '\u00e9',
   '😀',
   'A',
   'a:b',
@@ -38,7 +39,7 @@ describe('a variable', () => {
     const client = named(clientId);
     expect(may(statements, `iot:Publish topic/dev/${clientId}/up`, client)).toBe(true);
     expect(may(statements, `iot:Subscribe topicfilter/dev/${clientId}`, client)).toBe(true);
-    for (const other of ['other', 'b', 'pump-8', 'a', '+', '#', '', '$', 'aa', 'PUMP-7'].filter(
+    for (const other of ['other', 'b', 'pump-8', 'a', '+', '#', '', '$', 'aa', 'PUMP-7', 'e\u0301'].filter(
       (each) => each !== clientId,
     )) {
       expect(may(statements, `iot:Publish topic/dev/${other}/up`, client)).toBe(false);

@@ -120,6 +120,12 @@ const rows: Readonly<Record<string, Row>> = {
     refusedBy: [...otherEpochs, ...notConnected, { status: 'connecting' }],
     after: { ...connectedAnew, grant: 'moved' as GrantId, windowLeft: 9, refreshedAt: NOW - 7 },
   },
+  regrant: {
+    change: transitions.regrant(epoch, 'anew' as GrantId),
+    given: direct,
+    refusedBy: otherEpochs,
+    after: { grant: 'anew' as GrantId },
+  },
   goOffline: {
     change: transitions.goOffline(epoch, NOW + 5),
     given: direct,

@@ -69,7 +69,10 @@ export function createRightsJudge(options: RightsJudgeOptions): RightsJudge {
     identity: {
       ...ports.identity,
       keepGrant: async (id, grant) => {
-        receivers.set(id, { principal: grant.record, place: grant.values['aws:sourceip'] as string | undefined });
+        receivers.set(id, {
+          principal: grant.records[0] ?? '',
+          place: grant.values['aws:sourceip'] as string | undefined,
+        });
         return ports.identity.keepGrant(id, grant);
       },
     },

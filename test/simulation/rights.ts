@@ -5,7 +5,7 @@
  * - Every change is one call of the administration, which takes effect at once. What was true when is remembered.
  * - What is true is decided here: nothing of `src/policy` is asked.
  */
-import type { IdentityAdministration } from '../../src/broker/ports.ts';
+import type { createMemoryIdentity } from '../../src/memory/identity.ts';
 import { allow, anyConnect, PASSWORD, type Statement } from '../broker/guarded-world.ts';
 import type { Choices } from './choices.ts';
 import type { Time } from './time.ts';
@@ -61,10 +61,12 @@ const documentOf = ({ policy, from }: Standing): string => {
   );
 };
 
+type MemoryIdentity = ReturnType<typeof createMemoryIdentity>;
+
 export interface RightsOptions {
   readonly choices: Choices;
   readonly time: Pick<Time, 'now'>;
-  readonly identity: IdentityAdministration;
+  readonly identity: MemoryIdentity;
   /** Of subscribers. */
   readonly principals: readonly string[];
   readonly publishers: readonly string[];
