@@ -45,8 +45,6 @@ export const noRights: RightsJudge = {
 
 export function createRightsJudge(options: RightsJudgeOptions): RightsJudge {
   const { rights, now, fail, policyCheck, lambdaTimeout } = options;
-  /** A Lambda that withholds something may go by what was true so long ago, ms. */
-  const slack = policyCheck + lambdaTimeout;
   const receivers = new Map<GrantId, Receiver>();
   const sessions = new Map<Generation, { readonly since: number; readonly grant: GrantId }[]>();
   const grants = new Map<ConnectionId, GrantId>();
@@ -109,11 +107,14 @@ export function createRightsJudge(options: RightsJudgeOptions): RightsJudge {
       return all.some(({ since: begins, grant }, index) => {
         const ends = all[index + 1]?.since ?? now();
         if (ends < since) return false;
-        return rights().wasForbidden(receiverOf(grant), topic, Math.max(begins, since) - slack, ends);
+        // A Lambda that asks about a former connection, and hangs, may find the client where it was then.
+        const isBack = all.slice(0, index).some((each) => each.grant === grant);
+        const from = Math.max(begins, since) - policyCheck - (isBack ? lambdaTimeout : 0);
+        return rights().wasForbidden(receiverOf(grant), topic, from, ends);
       });
     },
     isForbidden: (grant, topic) => !rights().mayReceive(receiverOf(grant), topic),
-    mayBeMute: (grant, since) => rights().wasMute(receiverOf(grant).principal, since - slack, now()),
+    mayBeMute: (grant, since) => rights().wasMute(receiverOf(grant).principal, since - policyCheck, now()),
     isOfSamePrincipal,
   };
 }

@@ -164,7 +164,7 @@ export function withRights(scenario: Scenario, choices: Choices): Scenario {
         acknowledges: isLate ? 'late' : plan.acknowledges,
       };
     }),
-    changesRights: choices.pick([0.02, 0.005, 0.06]),
+    changesRights: choices.pick([0.02, 0.005, 0.001, 0.06]),
   };
 }
 
