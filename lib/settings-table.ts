@@ -35,6 +35,6 @@ const tableOf = (group: readonly [string, Setting][]): string => {
 const cells = ([name, setting]: [string, Setting]): string[] => {
   const { unit, range } = v.getMetadata(setting.wrapped);
   const standard = v.getDefault(setting);
-  const shown = name === 'authentication' ? 'none: say it' : standard === '' ? 'empty' : `\`${standard}\``;
+  const shown = name === 'authentication' ? 'to be said' : standard === '' ? 'empty' : `\`${standard}\``;
   return [`\`${name}\``, shown, unit, range, v.getDescription(setting.wrapped) ?? ''];
 };
