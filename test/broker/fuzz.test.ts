@@ -238,7 +238,7 @@ describe('whatever is sent', () => {
         must(!over.some((socket) => socket?.isOpen()), 'a socket closes whose connection is over');
         must(world.logged('error').length === 0, 'nothing fails afterwards', world.logged('error'));
       }),
-      { numRuns: 1_200 },
+      { numRuns: 800 },
     );
     expect(frames).toBeGreaterThan(10_000);
     expect([...seen]).toEqual(expect.arrayContaining([...outcomes]));
