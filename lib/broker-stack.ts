@@ -20,7 +20,7 @@ import { Gateway } from './gateway.ts';
 import { type FunctionName, ownIdentityKeys, permissions, type Target } from './permissions.ts';
 import { functions, type LambdaEnvironment, workQueues } from './resources.ts';
 import { Schedules } from './schedules.ts';
-import { brokerPart, type DeploymentSettings } from './settings.ts';
+import { brokerPart, type DeploymentSettings, isOn } from './settings.ts';
 import { Tables } from './tables.ts';
 import { WorkQueues } from './work-queues.ts';
 
@@ -39,7 +39,7 @@ export class BrokerStack extends Stack {
     const gateway = new Gateway(this, 'Gateway', {
       name: settings.stackName,
       stageName: settings.stageName,
-      isSigned: settings.authentication.split(',').includes('iam'),
+      isSigned: isOn('iam', settings.authentication),
     });
     const queuePrefix = clientQueuePrefix(settings.stackName);
 
@@ -64,7 +64,7 @@ export class BrokerStack extends Stack {
         resource: gateway.api.apiId,
         resourceName: `${settings.stageName}/${method}/@connections/*`,
       });
-    const asksAuthorizer = settings.authentication.split(',').includes('custom');
+    const asksAuthorizer = isOn('custom', settings.authentication);
     const arns: Arns = {
       sessionsTable: tables.sessions.tableArn,
       subscriptionsTable: tables.subscriptions.tableArn,

@@ -37,6 +37,10 @@ const oneOf = <const T extends readonly [string, ...string[]]>(choices: T, meani
 export const authenticationMethods = ['password', 'jwt', 'custom', 'iam'] as const;
 export type AuthenticationMethod = (typeof authenticationMethods)[number];
 
+/** Whether a setting `authentication` names this method. */
+export const isOn = (method: AuthenticationMethod, authentication: string): boolean =>
+  authentication.split(',').includes(method);
+
 const authenticationChoices = `one or several of ${authenticationMethods.join(', ')}, separated by commas, or none`;
 
 const methods = (meaning: string) =>
@@ -324,7 +328,7 @@ const needs: readonly (readonly [method: AuthenticationMethod, setting: keyof Br
 /** What settings ask of each other, and do not have. */
 const missingFor = (settings: BrokerSettings): readonly string[] =>
   needs
-    .filter(([method, name]) => settings.authentication.split(',').includes(method) && settings[name] === '')
+    .filter(([method, name]) => isOn(method, settings.authentication) && settings[name] === '')
     .map(([method, name, what]) => `setting ${name} is "": authentication ${method} needs ${what}`);
 
 const read = <S extends typeof brokerSchema | typeof deploymentSchema>(

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { readAddress } from '../client/bridge/address.ts';
 import { DEFAULT_TCP, DEFAULT_WS } from '../client/bridge/command-line.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
-import { deploymentSettings, readDeploymentSettings } from '../lib/settings.ts';
+import { deploymentSettings, isOn, readDeploymentSettings } from '../lib/settings.ts';
 import { localSettings } from './authorizer.ts';
 import type { BridgePort } from './bridge.ts';
 import { DEFAULT_PORT } from './port.ts';
@@ -102,7 +102,7 @@ const readSettings = (pairs: readonly string[], authorizer: string | undefined):
   if (onAws !== undefined) throw new UsageError(`the setting ${onAws} means something on AWS only`);
   if (settings.customAuthorizerArn !== undefined)
     throw new UsageError('the setting customAuthorizerArn means something on AWS only: here it is --authorizer FILE');
-  if (authorizer !== undefined && !authentication.split(',').includes('custom'))
+  if (authorizer !== undefined && !isOn('custom', authentication))
     throw new UsageError(`--authorizer is ${authorizer}: nobody would ask it, as authentication is ${authentication}`);
   return settings;
 };

@@ -11,7 +11,7 @@ import { resolve } from 'node:path';
 import { inWords } from '../client/bridge/address.ts';
 import { listenForStop } from '../client/bridge/stop-signal.ts';
 import { UsageError } from '../client/bridge/usage-error.ts';
-import { type AuthenticationMethod, SettingsError } from '../lib/settings.ts';
+import { isOn, SettingsError } from '../lib/settings.ts';
 import { localSettings } from './authorizer.ts';
 import { BridgePortError, type LocalBridge, startLocalBridge } from './bridge.ts';
 import { readCommandLine, type StartCommand, usage } from './command-line.ts';
@@ -114,14 +114,13 @@ const whatToType = ({ url }: LocalStack, bridge: LocalBridge): readonly string[]
 
 const whomToEnter = ({ port }: LocalStack, authentication: string): readonly string[] => {
   const here = `--local${port === DEFAULT_PORT ? '' : ` ${port}`}`;
-  const isOn = (method: AuthenticationMethod) => authentication.split(',').includes(method);
   if (authentication === 'custom') return ['Who may connect, and what they may do, your authorizer says.'];
   return [
     `A policy, in a second terminal:  npx serverless-mqtt policies put NAME FILE ${here}`,
-    ...(isOn('password')
+    ...(isOn('password', authentication)
       ? [`A client with a password:        npx serverless-mqtt principals add pump-7 --policy NAME ${here}`]
       : []),
-    ...(isOn('iam')
+    ...(isOn('iam', authentication)
       ? [
           `Who signs with the key "local":   npx serverless-mqtt principals add ${LOCAL_CALLER} --no-password --policy NAME ${here}`,
         ]

@@ -18,7 +18,7 @@ import {
   tables,
   workQueues,
 } from '../lib/resources.ts';
-import { readBrokerSettings } from '../lib/settings.ts';
+import { isOn, readBrokerSettings } from '../lib/settings.ts';
 import { isAllowed } from './authorization.ts';
 import { AUTHORIZER, authorizerEnvironment, localSettings } from './authorizer.ts';
 import { createCallGate } from './call-gate.ts';
@@ -190,7 +190,7 @@ export const startLocalStack = async (options: LocalStackOptions = {}): Promise<
       domainName,
       limits: { ...awsLimits, ...options.limits },
       routeResponse: true,
-      authorizer: settings.authentication.split(',').includes('iam') ? 'iam' : 'none',
+      authorizer: isOn('iam', settings.authentication) ? 'iam' : 'none',
       invoke: (route, event) => runner.invoke(functionOf(route), event),
       log,
       openConnections,

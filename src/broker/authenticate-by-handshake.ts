@@ -7,7 +7,7 @@
  * - Identities of a Cognito identity pool all have one ARN, session name included. Their own id tells them apart.
  */
 import type { ConnectionId } from '../session/ids.ts';
-import { type Authentication, type Claim, noProof, originValues } from './authentication.ts';
+import { type Authentication, type Claim, namesIn, noProof, originValues } from './authentication.ts';
 import type { Context } from './context.ts';
 import type { Handshake } from './ports.ts';
 
@@ -77,6 +77,3 @@ export const callerValues = ({
 const recordsOf = ({ callerArn, cognitoIdentityId }: Handshake): readonly string[] => [
   ...new Set([...(cognitoIdentityId ? [cognitoIdentityId] : []), callerArn, callerOf(callerArn).arn]),
 ];
-
-/** Of a setting: names separated by commas. */
-const namesIn = (list: string): readonly string[] => (list === '' ? [] : list.split(','));

@@ -8,7 +8,7 @@ import { authenticateByAuthorizer } from './authenticate-by-authorizer.ts';
 import { authenticateByHandshake } from './authenticate-by-handshake.ts';
 import { authenticateByPassword } from './authenticate-by-password.ts';
 import { authenticateByToken } from './authenticate-by-token.ts';
-import { type Authentication, type Claim, noProof } from './authentication.ts';
+import { type Authentication, type Claim, isOn, noProof } from './authentication.ts';
 import type { Context } from './context.ts';
 
 /** Longest user name and password together that are looked at, bytes. */
@@ -21,15 +21,13 @@ export async function authenticate(context: Context, claim: Claim): Promise<Auth
   if (size > MOST_CREDENTIALS) {
     return noProof(4, `user name and password have ${size} bytes, ${MOST_CREDENTIALS} at most`);
   }
-  const methods = context.settings.authentication.split(',');
-  const isOn = (method: string) => methods.includes(method);
-  if (isOn('custom') && namesAuthorizer(userName)) return authenticateByAuthorizer(context, claim);
-  const token = isOn('jwt') ? tokenOf(claim) : undefined;
+  if (isOn('custom', context) && namesAuthorizer(userName)) return authenticateByAuthorizer(context, claim);
+  const token = isOn('jwt', context) ? tokenOf(claim) : undefined;
   if (token !== undefined) return authenticateByToken(context, claim, token);
-  if (isOn('password') && password !== undefined) return authenticateByPassword(context, claim);
+  if (isOn('password', context) && password !== undefined) return authenticateByPassword(context, claim);
   // A user name may be there all the same: AWS's device SDKs put their own name and version into it.
-  if (isOn('iam') && password === undefined) return authenticateByHandshake(context, claim);
-  if (isOn('custom')) return authenticateByAuthorizer(context, claim);
+  if (isOn('iam', context) && password === undefined) return authenticateByHandshake(context, claim);
+  if (isOn('custom', context)) return authenticateByAuthorizer(context, claim);
   const brings = userName === undefined ? 'no user name and password' : 'a user name, or a password, of no kind';
   const returnCode = userName === undefined ? 5 : 4;
   return noProof(

@@ -4,6 +4,7 @@
  * Rules of this file: the reason for a refusal is for the log. The client is told a return code and nothing else.
  */
 import type { ClientId, ConnectionId } from '../session/ids.ts';
+import type { Context } from './context.ts';
 import type { Grant } from './ports.ts';
 
 /** A CONNECT that says who sends it. */
@@ -42,3 +43,7 @@ export const originValues = ({ sourceIp }: Claim): Readonly<Record<string, strin
 
 /** Of a setting: names, separated by commas. */
 export const namesIn = (list: string): readonly string[] => (list === '' ? [] : list.split(','));
+
+/** Whether clients may prove who they are in this way: a name of the setting `authentication`. */
+export const isOn = (method: string, { settings }: Context): boolean =>
+  settings.authentication.split(',').includes(method);

@@ -9,6 +9,7 @@ import { type ClientId, type GrantId, NO_WILL } from '../session/ids.ts';
 import type { Session } from '../session/session.ts';
 import { isSignedBy } from './authenticate-by-handshake.ts';
 import { isStillProved } from './authenticate-by-password.ts';
+import { isOn } from './authentication.ts';
 import { keepGrant, problemOf } from './authorize-connect.ts';
 import type { Origin } from './connect.ts';
 import type { Context } from './context.ts';
@@ -28,7 +29,7 @@ export async function movedGrant(
   if (!(await isSignedBy(context, connectionId, former.principal))) {
     throw new NotConnected(`the handshake of the socket that it moves to is not signed by ${former.principal}`);
   }
-  if (!isSwitchedOn(context, former) || !(await isStillProved(context, former))) {
+  if (!isOn(methodOf(former), context) || !(await isStillProved(context, former))) {
     throw new NotConnected(
       `what ${former.principal} has proved does not count any more: its client has to connect anew`,
     );
@@ -42,5 +43,4 @@ export async function movedGrant(
   return isSamePlace ? session.grant : keepGrant(context, grant);
 }
 
-const isSwitchedOn = ({ settings }: Context, { principal }: Grant): boolean =>
-  settings.authentication.split(',').includes(principal.slice(0, principal.indexOf(':')));
+const methodOf = ({ principal }: Grant): string => principal.slice(0, principal.indexOf(':'));
